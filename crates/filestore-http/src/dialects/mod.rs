@@ -1,0 +1,1 @@
+//! The documented APIs, one folder each, with the same five files.

@@ -1,0 +1,1 @@
+//! What HTTP itself says and no dialect does.

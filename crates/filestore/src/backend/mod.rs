@@ -1,0 +1,51 @@
+//! What backend authors implement: one trait for bytes, five for metadata.
+//!
+//! ```text
+//!                    FileStore
+//!           ┌────────────┴────────────┐
+//!       BlobStore                Repository =
+//!   immutable bytes by key       FileRepository    files, by query
+//!                                UploadRepository  sessions and their parts
+//!                                RecordRepository  other systems' records
+//!                                LedgerRepository  which blobs are whose
+//!                                ContentRepository versions of bytes, for upkeep
+//! ```
+//!
+//! Every method is required and says what callers may rely on; nothing is left to the
+//! implementation. The suite in [`conformance`](crate::conformance) (feature `conformance`) turns
+//! each promise into a test; joining it takes one line for a trait.
+//!
+//! One metadata backend implements all five traits over one transactional database: a change to
+//! several of files, sessions and blobs' keys is one commit. Whoever waits for a commit must see
+//! one of two outcomes or an error of unknown outcome; a call whose future is dropped may still
+//! commit. All deadlines are given as durations and kept by the backend's own clock, so that nodes
+//! need not agree on the time.
+
+mod blob;
+mod content;
+mod file;
+mod ledger;
+mod record;
+mod upload;
+
+pub use blob::{BlobInfo, BlobStore};
+pub use content::{
+    Content, ContentRepository, ContentSource, NewContent, Place, Segment, content_tag,
+};
+pub use file::{Change, FileRepository, StoredFile};
+pub use ledger::{BlobState, KnownBlob, LedgerRepository};
+pub use record::RecordRepository;
+pub use upload::{
+    Admission, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed, UploadRepository,
+};
+
+/// A complete metadata backend.
+pub trait Repository:
+    FileRepository + UploadRepository + RecordRepository + LedgerRepository + ContentRepository
+{
+}
+
+impl<T> Repository for T where
+    T: FileRepository + UploadRepository + RecordRepository + LedgerRepository + ContentRepository
+{
+}

@@ -1,0 +1,276 @@
+//! [`UploadRepository`]: sessions and their parts.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::backend::content::Segment;
+use crate::error::Result;
+use crate::hash::{Digest, HashState};
+use crate::id::{ContentId, FileId, FileNumber, Subject, Tenant, Timestamp};
+use crate::record::{Attributes, Expect, FileRecord};
+use crate::upload::{PartNumber, UploadSession, UploadState, UploadTarget};
+
+/// Keeps upload sessions. The parts of a session are the segments of its draft content, so that
+/// completing it copies nothing.
+///
+/// Every arrow between [states](UploadState) is one conditional update: of two callers that race,
+/// one makes it.
+#[async_trait]
+pub trait UploadRepository: Debug + Send + Sync + 'static {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when the file it targets is not there;
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when a session or file has the id.
+    async fn begin(&self, tenant: &Tenant, upload: BeginUpload) -> Result<UploadSession>;
+
+    /// A session, in whatever state.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound).
+    async fn session(&self, tenant: &Tenant, id: FileId) -> Result<UploadSession>;
+
+    /// Sessions of `owner` with ids greater than `after`, in ascending order, so oldest first; at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn sessions(
+        &self,
+        tenant: &Tenant,
+        owner: &Subject,
+        after: Option<FileId>,
+        limit: u32,
+    ) -> Result<Vec<UploadSession>>;
+
+    /// Parts of a session with numbers greater than `after`, in ascending order, at most `limit`.
+    /// None once it has ended.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound).
+    async fn parts(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        after: PartNumber,
+        limit: u32,
+    ) -> Result<Vec<Part>>;
+
+    /// Asks, before bytes are received, whether part `number` may come, and draws a ticket for it:
+    /// greater than every ticket drawn before for this session, on whatever node.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Expired`](crate::ErrorKind::Expired) when the
+    /// session is open past its time or has expired; [`Conflict`](crate::ErrorKind::Conflict) when
+    /// it is in any other state but open.
+    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission>;
+
+    /// Records a part whose bytes are durable, and answers with the session's counts including it:
+    /// of two last parts in parallel, at least one is told that all are there.
+    ///
+    /// Holds the session until it commits. Refused unless the session is open, whatever the time.
+    /// `total`, where given, is remembered from the first part on, and another is refused. A part of
+    /// this number that was there before is replaced, and its blob's key becomes garbage; but when
+    /// that one has a greater ticket, it stays, the new key becomes garbage, and the answer is the
+    /// same as if this one had come first. The blob's key must be pending, as in
+    /// [`FileRepository::apply`](crate::backend::FileRepository::apply).
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when the
+    /// session is not open, its key is not pending or `total` differs;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when the number is past the total.
+    async fn put_part(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        total: Option<PartNumber>,
+        part: Part,
+    ) -> Result<UploadSession>;
+
+    /// Adds to a part of a sealed session the chain that its reader found, so that a completion
+    /// which starts over need not read it again. Does nothing when the session is not sealed.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn save_chain(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        chain: Chain,
+    ) -> Result<()>;
+
+    /// Freezes the parts of an open session: checks, in one transaction with the change of state,
+    /// that parts 1 to the total (where none was given, to the last) are there, and add up to the
+    /// expected size where one is known. A session without parts becomes empty content.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Incomplete`](crate::ErrorKind::Incomplete) and
+    /// the session stays open; [`Conflict`](crate::ErrorKind::Conflict) when it has failed or was
+    /// canceled; [`Expired`](crate::ErrorKind::Expired) when it has expired.
+    async fn seal(&self, tenant: &Tenant, id: FileId) -> Result<Sealed>;
+
+    /// Publishes a sealed session's content: in ONE transaction it is completed, its draft becomes
+    /// content, and the file is inserted, with the session's id and attributes, or swaps its
+    /// content as in [`FileRepository::apply`](crate::backend::FileRepository::apply). When the
+    /// file it targets is gone, it has failed instead.
+    ///
+    /// For a session that has ended already it changes nothing and answers how it ended.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when it is
+    /// still open; [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when the number or the
+    /// external id is taken, and it stays sealed.
+    async fn finish(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        publication: Publication,
+    ) -> Result<Finished>;
+
+    /// Ends a session without publishing anything; its parts go, and their blobs' keys become
+    /// garbage. Answers with the session as it is then, which is how it ended first.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when its
+    /// state has no arrow to that ending: an open session cannot fail, a sealed one not expire.
+    async fn end(&self, tenant: &Tenant, id: FileId, ending: Ending) -> Result<UploadSession>;
+
+    /// Sessions that upkeep has something to do for, of all tenants, at most `limit`: open ones past
+    /// their time, ones sealed for longer than `stalled`, and ones that ended longer than `keep` ago
+    /// and whose file is not there.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn due(
+        &self,
+        stalled: Duration,
+        keep: Duration,
+        limit: u32,
+    ) -> Result<Vec<(Tenant, UploadSession)>>;
+
+    /// Removes a session that has ended. That it is gone is success.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when it has not ended.
+    async fn forget(&self, tenant: &Tenant, id: FileId) -> Result<()>;
+}
+
+/// A session to be opened. The backend's clock sets when that was and when it expires.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeginUpload {
+    /// Identity.
+    pub id: FileId,
+    /// The only subject that may see it.
+    pub owner: Subject,
+    /// What it becomes.
+    pub target: UploadTarget,
+    /// The content its parts belong to.
+    pub content: ContentId,
+    /// What the file will say of itself.
+    pub attributes: Attributes,
+    /// What the whole content must be.
+    pub expect: Expect,
+    /// How many parts there will be, when that is known.
+    pub total: Option<PartNumber>,
+    /// How long parts are admitted.
+    pub lifetime: Duration,
+}
+
+/// A part of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its position, from 1.
+    pub number: PartNumber,
+    /// Its bytes.
+    pub segment: Segment,
+    /// From its admission.
+    pub ticket: u64,
+    /// How the hash of the whole goes through it, where that is known.
+    pub chain: Option<Chain>,
+}
+
+/// The hash of the whole content on its way through one part. It holds only as long as the parts
+/// before hash to `before`; completion checks that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Digest of all bytes before the part, as they were when it was hashed.
+    pub before: Digest,
+    /// The running hash after the part.
+    pub after: HashState,
+}
+
+/// Leave to send a part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    /// The session.
+    pub session: UploadSession,
+    /// Decides between two sends of one part: the later ticket wins.
+    pub ticket: u64,
+    /// The running hash after the part before, where that part is there and has one.
+    pub previous: Option<HashState>,
+}
+
+/// A session that is sealed or completed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sealed {
+    /// The session.
+    pub session: UploadSession,
+    /// Whether this call made the change: true for exactly one.
+    pub now: bool,
+}
+
+/// What is known of a sealed content when it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Number of the new file. Not looked at when an existing one is targeted.
+    pub number: FileNumber,
+    /// See [`ContentInfo::tag`](crate::ContentInfo::tag).
+    pub tag: String,
+    /// SHA-256 of all bytes, where it is known.
+    pub sha256: Option<Digest>,
+    /// When.
+    pub stored: Timestamp,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// The session.
+    pub session: UploadSession,
+    /// The file, when the session is completed and the file is still there.
+    pub record: Option<FileRecord>,
+}
+
+/// A way to end without publishing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// From open or sealed.
+    Canceled,
+    /// From open, when its time is past by the backend's clock.
+    Expired,
+    /// From sealed, for this reason.
+    Failed(String),
+}
+
+impl Ending {
+    /// The state it leads to.
+    pub fn state(&self) -> UploadState {
+        match self {
+            Self::Canceled => UploadState::Canceled,
+            Self::Expired => UploadState::Expired,
+            Self::Failed(reason) => UploadState::Failed(reason.clone()),
+        }
+    }
+
+    /// Whether a session in `state` can end so.
+    pub fn follows(&self, state: &UploadState) -> bool {
+        match self {
+            Self::Canceled => matches!(state, UploadState::Open | UploadState::Sealed),
+            Self::Expired => matches!(state, UploadState::Open),
+            Self::Failed(_) => matches!(state, UploadState::Sealed),
+        }
+    }
+}

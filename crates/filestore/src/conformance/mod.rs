@@ -1,0 +1,1 @@
+//! The suite that every backend must pass: one test for each promise.

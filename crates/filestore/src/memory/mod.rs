@@ -1,0 +1,1 @@
+//! Backends that keep everything in memory: for tests, and the model that others are compared with.

@@ -1,0 +1,1 @@
+//! The store itself: every rule lives here, once.
