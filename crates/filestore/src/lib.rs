@@ -23,6 +23,7 @@ pub use hash::{Digest, HashState, Hasher};
 pub use id::{
     BlobKey, ContentId, FileId, FileNumber, Revision, StoreId, Subject, Tenant, Timestamp,
 };
+pub use memory::{MemoryBlobs, MemoryRepository};
 pub use other::{Expected, OtherRecord, RecordChange};
 pub use query::{
     Cond, Cursor, FileQuery, NameMatch, Page, SetField, TextField, TimeField, fold, prefix_bound,
