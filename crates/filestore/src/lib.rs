@@ -19,6 +19,8 @@ mod upload;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{BoxError, Error, ErrorKind, ItemError, Result};
+#[cfg(feature = "fs")]
+pub use fs::{Durability, FsBlobs};
 pub use hash::{Digest, HashState, Hasher};
 pub use id::{
     BlobKey, ContentId, FileId, FileNumber, Revision, StoreId, Subject, Tenant, Timestamp,
