@@ -1,9 +1,7 @@
 //! One function for each route.
 
-use std::time::SystemTime;
-
 use bytes::{Bytes, BytesMut};
-use filestore::{Attributes, ByteStream, FileId, NewFile, Timestamp};
+use filestore::{Attributes, ByteStream, FileId, NewFile};
 use futures::StreamExt;
 use http::StatusCode;
 
@@ -32,7 +30,7 @@ pub(super) async fn upload(call: Call<'_>) -> Result<Answer, Fault> {
         OCTET_STREAM => unwrapped(whole_body(head.headers(), body)?).await?,
         _ => return Err(Fault::Media("send the file as multipart/form-data, in the part file")),
     };
-    let id = FileId::mint(Timestamp::default().after(since_1970()))?;
+    let id = files.new_id()?;
     let mut attributes = Attributes::named(handle(id));
     attributes.content_type = incoming.content_type;
     let new = NewFile { id: Some(id), attributes, expect: incoming.expect };
@@ -44,10 +42,6 @@ pub(super) async fn upload(call: Call<'_>) -> Result<Answer, Fault> {
         file_handle: handle(id),
     };
     Ok(json(StatusCode::OK, &info))
-}
-
-fn since_1970() -> std::time::Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The page has the header `Content-Type: application/octet-stream` beside a form for a body, and
