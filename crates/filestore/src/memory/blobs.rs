@@ -103,3 +103,38 @@ impl fmt::Debug for MemoryBlobs {
         f.debug_struct("MemoryBlobs").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use futures::executor::{block_on, block_on_stream};
+
+    fn key(n: u8) -> BlobKey {
+        BlobKey::from_bytes([n; 16])
+    }
+
+    #[test]
+    fn a_list_goes_on_while_blobs_come_and_go() {
+        let blobs = MemoryBlobs::new();
+        for n in [1, 2, 4] {
+            block_on(blobs.put(key(n), "abc".into())).unwrap();
+        }
+        let mut list = block_on_stream(blobs.list(None)).map(|blob| blob.unwrap().key);
+        assert_eq!(list.next(), Some(key(1)));
+        block_on(blobs.delete(key(1))).unwrap();
+        block_on(blobs.delete(key(2))).unwrap();
+        block_on(blobs.put(key(3), "abc".into())).unwrap();
+        assert_eq!(list.collect::<Vec<_>>(), [key(3), key(4)]);
+    }
+
+    #[test]
+    fn a_blob_shorter_than_its_range_is_an_error() {
+        let blobs = MemoryBlobs::new();
+        block_on(blobs.put(key(1), "abc".into())).unwrap();
+        let whole = block_on(blobs.get(key(1), 0..3)).unwrap();
+        assert_eq!(block_on(whole.collect()).unwrap(), "abc");
+        let short = block_on(blobs.get(key(1), 2..4)).unwrap_err();
+        assert_eq!(short.kind(), ErrorKind::Internal);
+    }
+}

@@ -10,6 +10,7 @@ mod contents;
 mod files;
 mod ledger;
 mod records;
+mod sessions;
 mod state;
 mod table;
 #[cfg(test)]
