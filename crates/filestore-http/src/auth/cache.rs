@@ -43,19 +43,13 @@ impl TokenHash {
 
 impl TokenCache {
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            half: capacity / 2,
-            halves: Mutex::default(),
-        }
+        Self { half: capacity / 2, halves: Mutex::default() }
     }
 
     /// The principal, before the moment up to which it was put.
     pub(super) fn find(&self, token: TokenHash, now: Timestamp) -> Option<Principal> {
         let halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = halves
-            .young
-            .get(&token)
-            .or_else(|| halves.old.get(&token))?;
+        let entry = halves.young.get(&token).or_else(|| halves.old.get(&token))?;
         (now < entry.until).then(|| entry.principal.clone())
     }
 
@@ -91,11 +85,7 @@ mod tests {
         cache.put(token, principal(), Timestamp::from_millis(10));
         assert!(cache.find(token, Timestamp::from_millis(9)).is_some());
         assert!(cache.find(token, Timestamp::from_millis(10)).is_none());
-        assert!(
-            cache
-                .find(TokenHash::of("b"), Timestamp::default())
-                .is_none()
-        );
+        assert!(cache.find(TokenHash::of("b"), Timestamp::default()).is_none());
     }
 
     #[test]

@@ -130,10 +130,7 @@ impl ClaimRules {
     }
 
     fn tenant(&self, claims: &Map<String, Value>) -> Result<Tenant> {
-        match (
-            claims.get(&self.mapping.tenant),
-            &self.mapping.default_tenant,
-        ) {
+        match (claims.get(&self.mapping.tenant), &self.mapping.default_tenant) {
             (Some(Value::String(text)), _) => {
                 Tenant::new(text).map_err(|_| refused("the token's tenant is malformed"))
             }
@@ -181,10 +178,7 @@ fn security_categories(claims: &Map<String, Value>) -> Result<Vec<i64>> {
     let malformed = || refused("the token's security categories are malformed");
     match claims.get("security_categories") {
         None => Ok(Vec::new()),
-        Some(Value::Array(ids)) => ids
-            .iter()
-            .map(|id| id.as_i64().ok_or_else(malformed))
-            .collect(),
+        Some(Value::Array(ids)) => ids.iter().map(|id| id.as_i64().ok_or_else(malformed)).collect(),
         Some(_) => Err(malformed()),
     }
 }

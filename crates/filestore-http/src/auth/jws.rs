@@ -51,13 +51,7 @@ impl<'a> Jws<'a> {
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| malformed())?;
         let header: Header = serde_json::from_slice(&header).map_err(|_| malformed())?;
         header.check()?;
-        Ok(Self {
-            alg: algorithm(&header.alg)?,
-            kid: header.kid,
-            signed,
-            payload,
-            signature,
-        })
+        Ok(Self { alg: algorithm(&header.alg)?, kid: header.kid, signed, payload, signature })
     }
 
     /// The claims, if `key` signed them. The caller chose a key of this token's `alg`.

@@ -185,16 +185,11 @@ impl JwtAuthenticatorBuilder {
     pub fn build(self) -> Result<JwtAuthenticator> {
         let foreign = self.foreign()?;
         let own = match &self.secret {
-            Some(secret) => Some((
-                DecodingKey::from_secret(secret.as_bytes()),
-                self.own_rules()?,
-            )),
+            Some(secret) => Some((DecodingKey::from_secret(secret.as_bytes()), self.own_rules()?)),
             None => None,
         };
         if own.is_none() && foreign.is_none() {
-            return Err(Error::invalid(
-                "tokens need a secret, a key file or an issuer",
-            ));
+            return Err(Error::invalid("tokens need a secret, a key file or an issuer"));
         }
         Ok(JwtAuthenticator {
             own,
@@ -210,9 +205,7 @@ impl JwtAuthenticatorBuilder {
         };
         let issuer = named.or_else(|| self.expected_issuer.clone());
         if issuer.is_none() || self.audiences.is_empty() {
-            return Err(Error::invalid(
-                "keys of others need an expected issuer and an audience",
-            ));
+            return Err(Error::invalid("keys of others need an expected issuer and an audience"));
         }
         let keys = CachedKeys::new(source, refresh, Arc::clone(&self.clock));
         let rules = ClaimRules {

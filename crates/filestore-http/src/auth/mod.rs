@@ -13,7 +13,7 @@ mod principal;
 mod secret;
 #[cfg(test)]
 mod testing;
-mod token;
+pub mod token;
 
 use std::fmt::Debug;
 
@@ -25,7 +25,6 @@ pub use jwt::{JwtAuthenticator, JwtAuthenticatorBuilder};
 pub use mint::{NewToken, mint};
 pub use principal::{Principal, Right, Rights};
 pub use secret::Secret;
-pub use token::{bearer, cookie, header};
 
 /// Finds out who a token stands for.
 #[async_trait]

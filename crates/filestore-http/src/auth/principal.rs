@@ -72,10 +72,7 @@ impl Rights {
     /// The rights a token's `scope` names. Words of other services are passed over; parsing with
     /// [`FromStr`] refuses them instead, which is what a person's input wants.
     pub fn from_scope(scope: &str) -> Self {
-        scope
-            .split_ascii_whitespace()
-            .filter_map(|word| word.parse::<Right>().ok())
-            .collect()
+        scope.split_ascii_whitespace().filter_map(|word| word.parse::<Right>().ok()).collect()
     }
 
     /// Whether `right` is among them.
@@ -96,20 +93,14 @@ impl FromStr for Rights {
     /// # Errors
     /// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) when a word names no right.
     fn from_str(scope: &str) -> Result<Self> {
-        scope
-            .split_ascii_whitespace()
-            .map(str::parse::<Right>)
-            .collect()
+        scope.split_ascii_whitespace().map(str::parse::<Right>).collect()
     }
 }
 
 impl fmt::Display for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<_> = Right::ALL
-            .into_iter()
-            .filter(|right| self.allows(*right))
-            .map(Right::as_str)
-            .collect();
+        let words: Vec<_> =
+            Right::ALL.into_iter().filter(|right| self.allows(*right)).map(Right::as_str).collect();
         f.write_str(&words.join(" "))
     }
 }
@@ -120,12 +111,7 @@ mod tests {
 
     #[test]
     fn a_scope_keeps_its_meaning_through_text() {
-        for rights in [
-            Rights::NONE,
-            Rights::READ,
-            Rights::ALL,
-            Rights::from_iter([Right::Write]),
-        ] {
+        for rights in [Rights::NONE, Rights::READ, Rights::ALL, Rights::from_iter([Right::Write])] {
             assert_eq!(Rights::from_scope(&rights.to_string()), rights);
             assert_eq!(rights.to_string().parse::<Rights>().unwrap(), rights);
         }
@@ -136,10 +122,7 @@ mod tests {
     fn a_right_is_allowed_only_when_named() {
         assert!(Rights::READ.allows(Right::Read) && !Rights::READ.allows(Right::Write));
         assert!(!Rights::NONE.allows(Right::Read));
-        assert_eq!(
-            Rights::from_scope("openid files:readx FILES:READ"),
-            Rights::NONE
-        );
+        assert_eq!(Rights::from_scope("openid files:readx FILES:READ"), Rights::NONE);
         assert_eq!(Rights::from_scope("openid files:read"), Rights::READ);
     }
 

@@ -76,10 +76,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>>
 const BLANK: [char; 2] = [' ', '\t'];
 
 fn unquoted(value: &str) -> &str {
-    value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(value)
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -92,10 +89,7 @@ mod tests {
         lines
             .iter()
             .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_bytes(value).unwrap(),
-                )
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())
             })
             .collect()
     }

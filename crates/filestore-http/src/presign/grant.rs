@@ -46,11 +46,7 @@ impl Grant {
                 "a presigned prefix is a plain path without a slash at its end",
             ));
         }
-        Ok(Self {
-            method,
-            prefix,
-            principal,
-        })
+        Ok(Self { method, prefix, principal })
     }
 
     pub(super) fn into_principal(self) -> Principal {

@@ -34,10 +34,7 @@ impl PresignKey {
                 "the id of a presigning key is 1 to 64 visible ASCII characters",
             ));
         }
-        Ok(Self {
-            id: id.to_owned(),
-            mac: keyed(key)?,
-        })
+        Ok(Self { id: id.to_owned(), mac: keyed(key)? })
     }
 
     /// The key that goes with the secret of our tokens. It tells nothing about the secret, and
@@ -46,20 +43,11 @@ impl PresignKey {
     /// # Errors
     /// None that has a cause; the hash function's interface has them.
     pub fn derive(secret: &Secret) -> Result<Self> {
-        let key = keyed(secret.as_bytes())?
-            .chain_update("filestore presign v1")
-            .finalize()
-            .into_bytes();
+        let key =
+            keyed(secret.as_bytes())?.chain_update("filestore presign v1").finalize().into_bytes();
         let mac = keyed(&key)?;
         let id = mac.clone().chain_update("key id").finalize().into_bytes();
-        Ok(Self {
-            id: id
-                .iter()
-                .take(6)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-            mac,
-        })
+        Ok(Self { id: id.iter().take(6).map(|byte| format!("{byte:02x}")).collect(), mac })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -75,9 +63,7 @@ impl PresignKey {
 
 impl fmt::Debug for PresignKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PresignKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("PresignKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -91,10 +77,7 @@ pub struct PresignKeys {
 impl PresignKeys {
     /// One key, which replaced none.
     pub fn new(current: PresignKey) -> Self {
-        Self {
-            current,
-            replaced: Vec::new(),
-        }
+        Self { current, replaced: Vec::new() }
     }
 
     /// Adds a key that was in use until the moment `at`. What it signed is accepted for
@@ -113,10 +96,7 @@ impl PresignKeys {
         if self.current.id == id {
             return Some(&self.current);
         }
-        let mut still_good = self
-            .replaced
-            .iter()
-            .filter(|(_, at)| now < at.after(MAX_LIFETIME));
+        let mut still_good = self.replaced.iter().filter(|(_, at)| now < at.after(MAX_LIFETIME));
         still_good.find(|(key, _)| key.id == id).map(|(key, _)| key)
     }
 }

@@ -84,11 +84,7 @@ impl Presigner {
     fn signed_grant(&self, parameters: &Parameters<'_>, now: Timestamp) -> Option<Grant> {
         let (key_id, grant) = Grant::decode(&parameters.credential)?;
         let key = self.keys.find(&key_id, now)?;
-        let text = text_to_sign(
-            &parameters.credential,
-            &parameters.date,
-            &parameters.expires,
-        );
+        let text = text_to_sign(&parameters.credential, &parameters.date, &parameters.expires);
         let expected = key.sign(&text);
         let matches = expected.as_bytes().ct_eq(parameters.signature.as_bytes());
         bool::from(matches).then_some(grant)

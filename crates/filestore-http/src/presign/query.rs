@@ -29,12 +29,7 @@ pub fn is_presigned(query: &str) -> bool {
 
 /// Every value consists of characters that a query may have as they are (RFC 3986 section 3.4).
 pub(super) fn write(parameters: &Parameters<'_>) -> String {
-    let Parameters {
-        credential,
-        date,
-        expires,
-        signature,
-    } = parameters;
+    let Parameters { credential, date, expires, signature } = parameters;
     format!("{CREDENTIAL}={credential}&{DATE}={date}&{EXPIRES}={expires}&{SIGNATURE}={signature}")
 }
 

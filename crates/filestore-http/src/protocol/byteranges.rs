@@ -47,11 +47,7 @@ impl Parts {
             })
             .collect();
         let tail = format!("\r\n--{boundary}--\r\n").into();
-        Self {
-            boundary,
-            parts,
-            tail,
-        }
+        Self { boundary, parts, tail }
     }
 
     /// `Content-Type` of the whole body.
@@ -97,10 +93,7 @@ fn head(
 
 /// Keeps of the tag what a boundary may hold without being quoted.
 fn boundary(tag: &str) -> String {
-    let kept = tag
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .take(MAX_BOUNDARY);
+    let kept = tag.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(MAX_BOUNDARY);
     let boundary: String = kept.collect();
     if boundary.is_empty() {
         return "byteranges".to_owned();
@@ -140,10 +133,7 @@ mod tests {
         let body = body(&parts, b"abcdefghij");
         assert_eq!(String::from_utf8(body).unwrap(), expected);
         assert_eq!(parts.content_length(), expected.len() as u64);
-        assert_eq!(
-            parts.content_type(),
-            "multipart/byteranges; boundary=THIS-STRING-SEPARATES"
-        );
+        assert_eq!(parts.content_type(), "multipart/byteranges; boundary=THIS-STRING-SEPARATES");
     }
 
     #[test]

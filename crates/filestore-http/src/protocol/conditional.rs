@@ -84,10 +84,7 @@ impl Preconditions {
     /// the client's `If-Range` names the current representation.
     pub fn range_applies(&self, method: &Method, current: Validators<'_>) -> bool {
         *method == Method::GET
-            && self
-                .if_range
-                .as_ref()
-                .is_none_or(|if_range| if_range.names(current))
+            && self.if_range.as_ref().is_none_or(|if_range| if_range.names(current))
     }
 }
 
@@ -163,10 +160,8 @@ fn read_tags(mut list: &[u8], tags: &mut Vec<EntityTag>) {
 }
 
 fn skip_separators(list: &[u8]) -> &[u8] {
-    let end = list
-        .iter()
-        .position(|byte| !matches!(byte, b',' | b' ' | b'\t'))
-        .unwrap_or(list.len());
+    let end =
+        list.iter().position(|byte| !matches!(byte, b',' | b' ' | b'\t')).unwrap_or(list.len());
     list.get(end..).unwrap_or_default()
 }
 
@@ -276,10 +271,7 @@ mod tests {
     const MODIFIED: u64 = 783_459_811_999;
 
     fn current() -> Validators<'static> {
-        Validators {
-            tag: "xyzzy",
-            modified: Timestamp::from_millis(MODIFIED),
-        }
+        Validators { tag: "xyzzy", modified: Timestamp::from_millis(MODIFIED) }
     }
 
     fn conditions(headers: &[(&str, &str)]) -> Preconditions {
@@ -300,12 +292,7 @@ mod tests {
         // Condition, value, decision for GET, decision for PUT.
         for (name, value, get, put) in [
             ("if-match", "\"xyzzy\"", Proceed, Proceed),
-            (
-                "if-match",
-                "\"xyzzy\", \"r2d2xxxx\", \"c3piozzzz\"",
-                Proceed,
-                Proceed,
-            ),
+            ("if-match", "\"xyzzy\", \"r2d2xxxx\", \"c3piozzzz\"", Proceed, Proceed),
             ("if-match", "\"a,b\" , ,\"xyzzy\"", Proceed, Proceed),
             ("if-match", "*", Proceed, Proceed),
             ("if-match", " * ", Proceed, Proceed),
@@ -324,39 +311,17 @@ mod tests {
             ("if-modified-since", BEFORE, Proceed, Proceed),
             ("if-modified-since", SAME, NotModified, Proceed),
             ("if-modified-since", AFTER, NotModified, Proceed),
-            (
-                "if-modified-since",
-                "Saturday, 29-Oct-94 19:43:31 GMT",
-                NotModified,
-                Proceed,
-            ),
-            (
-                "if-modified-since",
-                "Sat Oct 29 19:43:31 1994",
-                NotModified,
-                Proceed,
-            ),
+            ("if-modified-since", "Saturday, 29-Oct-94 19:43:31 GMT", NotModified, Proceed),
+            ("if-modified-since", "Sat Oct 29 19:43:31 1994", NotModified, Proceed),
             ("if-modified-since", "yesterday", Proceed, Proceed),
             ("if-unmodified-since", BEFORE, Failed, Failed),
             ("if-unmodified-since", SAME, Proceed, Proceed),
             ("if-unmodified-since", AFTER, Proceed, Proceed),
             ("if-unmodified-since", "tomorrow", Proceed, Proceed),
         ] {
-            assert_eq!(
-                decide(Method::GET, &[(name, value)]),
-                get,
-                "GET {name}: {value}"
-            );
-            assert_eq!(
-                decide(Method::HEAD, &[(name, value)]),
-                get,
-                "HEAD {name}: {value}"
-            );
-            assert_eq!(
-                decide(Method::PUT, &[(name, value)]),
-                put,
-                "PUT {name}: {value}"
-            );
+            assert_eq!(decide(Method::GET, &[(name, value)]), get, "GET {name}: {value}");
+            assert_eq!(decide(Method::HEAD, &[(name, value)]), get, "HEAD {name}: {value}");
+            assert_eq!(decide(Method::PUT, &[(name, value)]), put, "PUT {name}: {value}");
         }
         assert_eq!(decide(Method::GET, &[]), Proceed);
     }
@@ -364,37 +329,13 @@ mod tests {
     #[test]
     fn tags_outrank_dates_and_matches_come_first() {
         for (headers, expected) in [
-            (
-                [("if-match", "\"xyzzy\""), ("if-unmodified-since", BEFORE)],
-                Proceed,
-            ),
-            (
-                [("if-match", "\"other\""), ("if-none-match", "\"xyzzy\"")],
-                Failed,
-            ),
-            (
-                [("if-match", "\"xyzzy\""), ("if-none-match", "\"xyzzy\"")],
-                NotModified,
-            ),
-            (
-                [("if-none-match", "\"other\""), ("if-modified-since", AFTER)],
-                Proceed,
-            ),
-            (
-                [("if-unmodified-since", AFTER), ("if-modified-since", AFTER)],
-                NotModified,
-            ),
-            (
-                [
-                    ("if-none-match", "\"other\""),
-                    ("if-none-match", "\"xyzzy\""),
-                ],
-                NotModified,
-            ),
-            (
-                [("if-modified-since", AFTER), ("if-modified-since", AFTER)],
-                Proceed,
-            ),
+            ([("if-match", "\"xyzzy\""), ("if-unmodified-since", BEFORE)], Proceed),
+            ([("if-match", "\"other\""), ("if-none-match", "\"xyzzy\"")], Failed),
+            ([("if-match", "\"xyzzy\""), ("if-none-match", "\"xyzzy\"")], NotModified),
+            ([("if-none-match", "\"other\""), ("if-modified-since", AFTER)], Proceed),
+            ([("if-unmodified-since", AFTER), ("if-modified-since", AFTER)], NotModified),
+            ([("if-none-match", "\"other\""), ("if-none-match", "\"xyzzy\"")], NotModified),
+            ([("if-modified-since", AFTER), ("if-modified-since", AFTER)], Proceed),
         ] {
             assert_eq!(decide(Method::GET, &headers), expected, "{headers:?}");
         }
@@ -427,11 +368,7 @@ mod tests {
             ("*", false),
         ] {
             let conditions = conditions(&[("if-range", value)]);
-            assert_eq!(
-                conditions.range_applies(&Method::GET, current()),
-                expected,
-                "{value}"
-            );
+            assert_eq!(conditions.range_applies(&Method::GET, current()), expected, "{value}");
             assert!(!conditions.range_applies(&Method::HEAD, current()));
         }
         assert!(conditions(&[]).range_applies(&Method::GET, current()));
@@ -442,10 +379,7 @@ mod tests {
         assert_eq!(etag("xyzzy"), "\"xyzzy\"");
         assert_eq!(http_date(Timestamp::from_millis(MODIFIED)), SAME);
         assert_eq!(http_date(Timestamp::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
-        assert_eq!(
-            http_date(Timestamp::default()),
-            "Thu, 01 Jan 1970 00:00:00 GMT"
-        );
+        assert_eq!(http_date(Timestamp::default()), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     proptest! {

@@ -41,9 +41,9 @@ pub fn declared(headers: &HeaderMap) -> Result<Option<Digest>> {
     let repr = read(headers, REPR_DIGEST)?;
     let content = read(headers, CONTENT_DIGEST)?;
     match (repr, content) {
-        (Some(one), Some(other)) if one != other => Err(Error::invalid(
-            "Repr-Digest and Content-Digest contradict each other",
-        )),
+        (Some(one), Some(other)) if one != other => {
+            Err(Error::invalid("Repr-Digest and Content-Digest contradict each other"))
+        }
         _ => Ok(repr.or(content)),
     }
 }
@@ -127,11 +127,7 @@ mod tests {
             ("md5=:AAAA:, unixsum=:AA==:", None),
             ("", None),
         ] {
-            assert_eq!(
-                declared_by(&[(REPR_DIGEST, value)]).unwrap(),
-                expected,
-                "{value}"
-            );
+            assert_eq!(declared_by(&[(REPR_DIGEST, value)]).unwrap(), expected, "{value}");
         }
         let lines = [(REPR_DIGEST, HELLO_SHA_512), (REPR_DIGEST, HELLO)];
         assert_eq!(declared_by(&lines).unwrap(), Some(hello()));
@@ -141,10 +137,7 @@ mod tests {
     #[test]
     fn what_cannot_be_checked_is_refused() {
         let other = repr_digest(&Digest::of(b"other"));
-        let twice = [
-            (REPR_DIGEST, HELLO),
-            (CONTENT_DIGEST, other.to_str().unwrap()),
-        ];
+        let twice = [(REPR_DIGEST, HELLO), (CONTENT_DIGEST, other.to_str().unwrap())];
         assert!(declared_by(&twice).is_err());
         for value in [
             "sha-256",
@@ -163,11 +156,7 @@ mod tests {
             "44a7f4ab2d7c32505256",
         ] {
             let error = declared_by(&[(REPR_DIGEST, value)]).unwrap_err();
-            assert_eq!(
-                error.kind(),
-                filestore::ErrorKind::InvalidArgument,
-                "{value}"
-            );
+            assert_eq!(error.kind(), filestore::ErrorKind::InvalidArgument, "{value}");
         }
     }
 

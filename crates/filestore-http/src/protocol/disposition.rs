@@ -57,9 +57,7 @@ pub fn content_disposition(kind: Kind, name: &str) -> HeaderValue {
     }
     let fallback = ascii_fallback(name);
     let exact = utf8_percent_encode(name, EXTENDED);
-    header_value(format!(
-        "{kind}; filename=\"{fallback}\"; filename*=UTF-8''{exact}"
-    ))
+    header_value(format!("{kind}; filename=\"{fallback}\"; filename*=UTF-8''{exact}"))
 }
 
 fn cut(name: &str) -> &str {
@@ -117,13 +115,9 @@ impl FormData {
         if !parameters.word.eq_ignore_ascii_case(b"form-data") {
             return Err(Error::invalid("a part of a form is no form-data"));
         }
-        let name = parameters
-            .get("name")
-            .ok_or_else(|| Error::invalid("a part of a form has no name"))?;
-        Ok(Self {
-            name: form_text(name),
-            filename: filename(&parameters)?,
-        })
+        let name =
+            parameters.get("name").ok_or_else(|| Error::invalid("a part of a form has no name"))?;
+        Ok(Self { name: form_text(name), filename: filename(&parameters)? })
     }
 }
 
@@ -190,47 +184,23 @@ mod tests {
     #[test]
     fn downloads_are_named_twice() {
         for (name, expected) in [
-            (
-                "foo.html",
-                r#"filename="foo.html"; filename*=UTF-8''foo.html"#,
-            ),
+            ("foo.html", r#"filename="foo.html"; filename*=UTF-8''foo.html"#),
             // RFC 6266, section 5, and RFC 8187, section 3.2.3.
-            (
-                "€ rates",
-                r#"filename="_ rates"; filename*=UTF-8''%E2%82%AC%20rates"#,
-            ),
+            ("€ rates", r#"filename="_ rates"; filename*=UTF-8''%E2%82%AC%20rates"#),
             (
                 "£ and € rates",
                 r#"filename="_ and _ rates"; filename*=UTF-8''%C2%A3%20and%20%E2%82%AC%20rates"#,
             ),
-            (
-                "foo-ä.html",
-                r#"filename="foo-_.html"; filename*=UTF-8''foo-%C3%A4.html"#,
-            ),
-            (
-                r#"a"b\c/d.txt"#,
-                r#"filename="a_b_c_d.txt"; filename*=UTF-8''a%22b%5Cc%2Fd.txt"#,
-            ),
+            ("foo-ä.html", r#"filename="foo-_.html"; filename*=UTF-8''foo-%C3%A4.html"#),
+            (r#"a"b\c/d.txt"#, r#"filename="a_b_c_d.txt"; filename*=UTF-8''a%22b%5Cc%2Fd.txt"#),
             (
                 "a\r\nSet-Cookie: x",
                 r#"filename="a__Set-Cookie: x"; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20x"#,
             ),
-            (
-                "100% b%41.txt",
-                r#"filename="100% b_41.txt"; filename*=UTF-8''100%25%20b%2541.txt"#,
-            ),
-            (
-                "a;b='c'.txt",
-                r#"filename="a;b='c'.txt"; filename*=UTF-8''a%3Bb%3D%27c%27.txt"#,
-            ),
-            (
-                "!#$&+-.^_`|~",
-                r#"filename="!#$&+-.^_`|~"; filename*=UTF-8''!#$&+-.^_`|~"#,
-            ),
-            (
-                "\0\u{7f}\u{202e}",
-                r#"filename="___"; filename*=UTF-8''%00%7F%E2%80%AE"#,
-            ),
+            ("100% b%41.txt", r#"filename="100% b_41.txt"; filename*=UTF-8''100%25%20b%2541.txt"#),
+            ("a;b='c'.txt", r#"filename="a;b='c'.txt"; filename*=UTF-8''a%3Bb%3D%27c%27.txt"#),
+            ("!#$&+-.^_`|~", r#"filename="!#$&+-.^_`|~"; filename*=UTF-8''!#$&+-.^_`|~"#),
+            ("\0\u{7f}\u{202e}", r#"filename="___"; filename*=UTF-8''%00%7F%E2%80%AE"#),
         ] {
             let header = content_disposition(Kind::Attachment, name);
             assert_eq!(header, format!("attachment; {expected}"), "{name:?}");
@@ -248,92 +218,41 @@ mod tests {
     }
 
     fn form(name: &str, filename: Option<&str>) -> FormData {
-        FormData {
-            name: name.to_owned(),
-            filename: filename.map(str::to_owned),
-        }
+        FormData { name: name.to_owned(), filename: filename.map(str::to_owned) }
     }
 
     #[test]
     fn parts_are_named_as_every_client_does_it() {
         for (value, name, filename) in [
             (r#"form-data; name="field""#, "field", None),
-            (
-                r#"Form-Data;NAME="field";FileName="a.txt""#,
-                "field",
-                Some("a.txt"),
-            ),
-            (
-                r#"form-data; filename="a.txt"; name="field""#,
-                "field",
-                Some("a.txt"),
-            ),
-            (
-                r#"form-data; name=field; filename=a b.txt"#,
-                "field",
-                Some("a b.txt"),
-            ),
+            (r#"Form-Data;NAME="field";FileName="a.txt""#, "field", Some("a.txt")),
+            (r#"form-data; filename="a.txt"; name="field""#, "field", Some("a.txt")),
+            (r#"form-data; name=field; filename=a b.txt"#, "field", Some("a b.txt")),
             (r#"form-data; name="f"; filename="""#, "f", Some("")),
             (r#"form-data; name="""#, "", None),
             // Chrome, Firefox, Safari, Node: raw UTF-8, and three escapes.
-            (
-                r#"form-data; name="f"; filename="naïve €.txt""#,
-                "f",
-                Some("naïve €.txt"),
-            ),
-            (
-                r#"form-data; name="f"; filename="a%22b%0D%0Ac.txt""#,
-                "f",
-                Some("a\"b\r\nc.txt"),
-            ),
-            (
-                r#"form-data; name="f"; filename="100%25 %zz.txt""#,
-                "f",
-                Some("100%25 %zz.txt"),
-            ),
+            (r#"form-data; name="f"; filename="naïve €.txt""#, "f", Some("naïve €.txt")),
+            (r#"form-data; name="f"; filename="a%22b%0D%0Ac.txt""#, "f", Some("a\"b\r\nc.txt")),
+            (r#"form-data; name="f"; filename="100%25 %zz.txt""#, "f", Some("100%25 %zz.txt")),
             (
                 r#"form-data; name="f"; filename="back\slash;semi.txt""#,
                 "f",
                 Some(r"back\slash;semi.txt"),
             ),
-            (
-                r#"form-data; name="f"; filename="dir\""#,
-                "f",
-                Some(r"dir\"),
-            ),
+            (r#"form-data; name="f"; filename="dir\""#, "f", Some(r"dir\")),
             // curl before 7.81 and Java mail.
-            (
-                r#"form-data; name="f"; filename="a\"b\\c.txt""#,
-                "f",
-                Some(r#"a"b\c.txt"#),
-            ),
+            (r#"form-data; name="f"; filename="a\"b\\c.txt""#, "f", Some(r#"a"b\c.txt"#)),
             // Internet Explorer.
-            (
-                r#"form-data; name="f"; filename="C:\temp\a.txt""#,
-                "f",
-                Some(r"C:\temp\a.txt"),
-            ),
+            (r#"form-data; name="f"; filename="C:\temp\a.txt""#, "f", Some(r"C:\temp\a.txt")),
             // Python urllib3 1.x and .NET.
-            (
-                "form-data; name=f; filename*=utf-8''na%C3%AFve.txt",
-                "f",
-                Some("naïve.txt"),
-            ),
+            ("form-data; name=f; filename*=utf-8''na%C3%AFve.txt", "f", Some("naïve.txt")),
             (
                 r#"form-data; name=f; filename="na?ve.txt"; filename*=utf-8''na%C3%AFve.txt"#,
                 "f",
                 Some("naïve.txt"),
             ),
-            (
-                r#"form-data; name=f; filename*="UTF-8'en'a%20b.txt""#,
-                "f",
-                Some("a b.txt"),
-            ),
-            (
-                "form-data; name=f; filename*=iso-8859-1''%A3%20rates",
-                "f",
-                Some("£ rates"),
-            ),
+            (r#"form-data; name=f; filename*="UTF-8'en'a%20b.txt""#, "f", Some("a b.txt")),
+            ("form-data; name=f; filename*=iso-8859-1''%A3%20rates", "f", Some("£ rates")),
             // An extension parameter is left alone.
             (r#"form-data; name="f"; size=3; x="y""#, "f", None),
         ] {

@@ -72,9 +72,7 @@ impl InlinePolicy {
                 Error::invalid(format!("no media type is known for files {extension:?}"))
             })
         });
-        Ok(Self {
-            types: types.collect::<Result<_>>()?,
-        })
+        Ok(Self { types: types.collect::<Result<_>>()? })
     }
 
     /// What a browser is told to do with content served with this `Content-Type`.
@@ -88,18 +86,14 @@ impl InlinePolicy {
     /// Whether content served with this `Content-Type` may be shown.
     pub fn allows(&self, content_type: &str) -> bool {
         let served = essence(content_type);
-        self.types
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(served))
+        self.types.iter().any(|allowed| allowed.eq_ignore_ascii_case(served))
     }
 }
 
 /// JPEG, PNG and PDF.
 impl Default for InlinePolicy {
     fn default() -> Self {
-        Self {
-            types: BTreeSet::from(["application/pdf", "image/jpeg", "image/png"]),
-        }
+        Self { types: BTreeSet::from(["application/pdf", "image/jpeg", "image/png"]) }
     }
 }
 
@@ -136,14 +130,8 @@ mod tests {
     fn declared_types_are_served_if_they_are_types() {
         for (declared, expected) in [
             (Some("text/plain"), "text/plain"),
-            (
-                Some(" text/plain; charset=\"utf-8\" "),
-                "text/plain; charset=\"utf-8\"",
-            ),
-            (
-                Some("application/vnd.ms-excel.sheet+x"),
-                "application/vnd.ms-excel.sheet+x",
-            ),
+            (Some(" text/plain; charset=\"utf-8\" "), "text/plain; charset=\"utf-8\""),
+            (Some("application/vnd.ms-excel.sheet+x"), "application/vnd.ms-excel.sheet+x"),
             (Some("None"), OCTET_STREAM),
             (Some("text/plain\r\nX: y"), OCTET_STREAM),
             (Some("text/pläin"), OCTET_STREAM),
@@ -161,28 +149,14 @@ mod tests {
     #[test]
     fn only_listed_types_are_shown() {
         let policy = InlinePolicy::default();
-        assert_eq!(
-            policy,
-            InlinePolicy::of_extensions(["jpg", "png", "jpeg", "pdf"]).unwrap()
-        );
+        assert_eq!(policy, InlinePolicy::of_extensions(["jpg", "png", "jpeg", "pdf"]).unwrap());
         for shown in ["image/png", "IMAGE/JPEG", "application/pdf; x=y"] {
             assert!(policy.allows(shown), "{shown}");
         }
-        for saved in [
-            "text/html",
-            "image/svg+xml",
-            OCTET_STREAM,
-            "image/pngx",
-            "",
-            "text/xml",
-        ] {
+        for saved in ["text/html", "image/svg+xml", OCTET_STREAM, "image/pngx", "", "text/xml"] {
             assert!(!policy.allows(saved), "{saved}");
         }
-        assert!(
-            InlinePolicy::of_extensions(["webp"])
-                .unwrap()
-                .allows("image/webp")
-        );
+        assert!(InlinePolicy::of_extensions(["webp"]).unwrap().allows("image/webp"));
         assert!(InlinePolicy::of_extensions(["unheard-of"]).is_err());
     }
 

@@ -35,10 +35,7 @@ impl<'a> Parameters<'a> {
                 continue;
             }
             let (pair, remainder) = pair(after)?;
-            if pairs
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case(pair.0))
-            {
+            if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(pair.0)) {
                 return Err(Error::invalid("a header names a parameter twice"));
             }
             pairs.push(pair);
@@ -47,10 +44,7 @@ impl<'a> Parameters<'a> {
         if !rest.is_empty() {
             return Err(malformed());
         }
-        Ok(Self {
-            word: word.trim_ascii(),
-            pairs,
-        })
+        Ok(Self { word: word.trim_ascii(), pairs })
     }
 
     /// The parameter of this name, in whatever case it was written.
@@ -86,10 +80,7 @@ fn pair(text: &[u8]) -> Result<((&[u8], Value<'_>), &[u8])> {
     if !is_token(name) {
         return Err(malformed());
     }
-    let value = value
-        .strip_prefix(b"=")
-        .unwrap_or_default()
-        .trim_ascii_start();
+    let value = value.strip_prefix(b"=").unwrap_or_default().trim_ascii_start();
     let (value, rest) = match value.strip_prefix(b"\"") {
         Some(quoted) => {
             let end = closing_quote(quoted).ok_or_else(malformed)?;
@@ -129,9 +120,7 @@ fn split(text: &[u8], at: usize) -> (&[u8], &[u8]) {
 /// RFC 9110, section 5.6.2.
 pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 fn malformed() -> Error {

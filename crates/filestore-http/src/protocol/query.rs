@@ -28,15 +28,12 @@ impl Query {
 
     /// All pairs.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The first value of this name.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.pairs()
-            .find_map(|(candidate, value)| (candidate == name).then_some(value))
+        self.pairs().find_map(|(candidate, value)| (candidate == name).then_some(value))
     }
 }
 
@@ -78,9 +75,7 @@ fn decoded(raw: &str) -> Result<Cow<'_, str>> {
     if !well_formed {
         return Err(Error::invalid("the URL holds a malformed escape"));
     }
-    percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| Error::invalid("the URL is not UTF-8"))
+    percent_decode_str(raw).decode_utf8().map_err(|_| Error::invalid("the URL is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -100,10 +95,7 @@ mod tests {
             ("n=%C3%A4ä", vec![("n", "ää")]),
             (
                 "fileRef=fs://2026/11/21/x.jpg?name=cat.jpg&attachment=true",
-                vec![
-                    ("fileRef", "fs://2026/11/21/x.jpg?name=cat.jpg"),
-                    ("attachment", "true"),
-                ],
+                vec![("fileRef", "fs://2026/11/21/x.jpg?name=cat.jpg"), ("attachment", "true")],
             ),
         ] {
             let query = Query::parse(raw).unwrap();
@@ -115,9 +107,7 @@ mod tests {
 
     #[test]
     fn malformed_escapes_are_refused() {
-        for raw in [
-            "a=%", "a=%4", "a=%4g", "%zz=1", "a=%%41", "a=%ff", "a=%c3", "a=%-1", "a=%+1",
-        ] {
+        for raw in ["a=%", "a=%4", "a=%4g", "%zz=1", "a=%%41", "a=%ff", "a=%c3", "a=%-1", "a=%+1"] {
             assert!(Query::parse(raw).is_err(), "{raw}");
             assert!(segments(raw).is_err(), "{raw}");
         }

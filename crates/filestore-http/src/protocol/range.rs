@@ -33,10 +33,7 @@ fn parse_specs(text: &str) -> Option<Vec<RangeSpec>> {
     }
     let mut specs = Vec::new();
     // Lists may hold empty elements (RFC 9110, section 5.6.1.2).
-    for member in set
-        .split(',')
-        .map(|member| member.trim_matches([' ', '\t']))
-    {
+    for member in set.split(',').map(|member| member.trim_matches([' ', '\t'])) {
         if member.is_empty() {
             continue;
         }
@@ -160,10 +157,7 @@ mod tests {
                 "bytes= 0-999, 4500-5499, -1000",
                 vec![FromTo(0, 999), FromTo(4500, 5499), Last(1000)],
             ),
-            (
-                "bytes=500-600,601-999",
-                vec![FromTo(500, 600), FromTo(601, 999)],
-            ),
+            ("bytes=500-600,601-999", vec![FromTo(500, 600), FromTo(601, 999)]),
             ("Bytes=,\t1-2 ,,", vec![FromTo(1, 2)]),
             ("bytes=99999999999999999999-", vec![From(u64::MAX)]),
             ("bytes=0-99999999999999999999", vec![FromTo(0, u64::MAX)]),
@@ -215,27 +209,15 @@ mod tests {
         for (specs, size, expected) in [
             (vec![], 10, Selection::Whole),
             (vec![FromTo(2, 3)], 10, Selection::One(2..4)),
-            (
-                vec![FromTo(0, 0), Last(1)],
-                10,
-                Selection::Many(vec![0..1, 9..10]),
-            ),
-            (
-                vec![Last(1), FromTo(0, 0)],
-                10,
-                Selection::Many(vec![9..10, 0..1]),
-            ),
+            (vec![FromTo(0, 0), Last(1)], 10, Selection::Many(vec![0..1, 9..10])),
+            (vec![Last(1), FromTo(0, 0)], 10, Selection::Many(vec![9..10, 0..1])),
             (vec![From(10), FromTo(2, 3)], 10, Selection::One(2..4)),
             (vec![From(10)], 10, Selection::Unsatisfiable),
             (vec![Last(0)], 10, Selection::Unsatisfiable),
             (vec![From(0)], 0, Selection::Unsatisfiable),
             (vec![Last(5)], 0, Selection::Whole),
             (vec![FromTo(0, 4), FromTo(5, 9)], 10, Selection::One(0..10)),
-            (
-                vec![FromTo(6, 7), FromTo(0, 1), FromTo(1, 6)],
-                10,
-                Selection::One(0..8),
-            ),
+            (vec![FromTo(6, 7), FromTo(0, 1), FromTo(1, 6)], 10, Selection::One(0..8)),
         ] {
             assert_eq!(select(&specs, size), expected, "{specs:?} of {size}");
         }

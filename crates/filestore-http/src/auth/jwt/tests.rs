@@ -139,30 +139,18 @@ async fn every_defect_of_own_claims_is_refused() {
         (with(ok(), "sub", json!("")), "no subject"),
         (with(ok(), "sub", json!(7)), "no subject"),
         (with(ok(), "sub", json!("a\nb")), "subject is malformed"),
-        (
-            with(ok(), "sub", json!("x".repeat(256))),
-            "subject is malformed",
-        ),
+        (with(ok(), "sub", json!("x".repeat(256))), "subject is malformed"),
         (with(ok(), "tenant", json!("")), "tenant is malformed"),
         (with(ok(), "tenant", json!("a\0")), "tenant is malformed"),
         (with(ok(), "tenant", json!(["acme"])), "tenant is malformed"),
         (with(ok(), "tenant", Value::Null), "tenant is malformed"),
         (with(ok(), "scope", json!(1)), "scope is malformed"),
-        (
-            with(ok(), "scope", json!(["files:read", 1])),
-            "scope is malformed",
-        ),
+        (with(ok(), "scope", json!(["files:read", 1])), "scope is malformed"),
         (with(ok(), "aud", json!("other")), "another audience"),
         (with(ok(), "aud", json!(["other"])), "another audience"),
         (with(ok(), "aud", Value::Null), "another audience"),
-        (
-            with(ok(), "security_categories", json!("1")),
-            "security categories",
-        ),
-        (
-            with(ok(), "security_categories", json!([1.5])),
-            "security categories",
-        ),
+        (with(ok(), "security_categories", json!("1")), "security categories"),
+        (with(ok(), "security_categories", json!([1.5])), "security categories"),
         (json!(["no", "object"]), "not a JSON object"),
     ];
     let authenticator = own(&clock());
@@ -181,10 +169,7 @@ async fn clocks_may_be_off_by_the_leeway_and_no_more() {
         with(own_claims(), "nbf", json!(SECONDS + 60)),
     ] {
         let token = sign_own(&accepted);
-        assert!(
-            authenticator.authenticate(&token).await.is_ok(),
-            "{accepted}"
-        );
+        assert!(authenticator.authenticate(&token).await.is_ok(), "{accepted}");
     }
     let strict = JwtAuthenticator::builder()
         .secret(secret())
@@ -213,10 +198,7 @@ async fn own_tokens_that_name_audience_or_issuer_name_ours() {
         with(own_claims(), "iss", json!("us")),
     ] {
         let token = sign_own(&accepted);
-        assert!(
-            authenticator.authenticate(&token).await.is_ok(),
-            "{accepted}"
-        );
+        assert!(authenticator.authenticate(&token).await.is_ok(), "{accepted}");
     }
     let aud = sign_own(&with(own_claims(), "aud", json!(["mail"])));
     assert_refused(&authenticator, &aud, "another audience").await;
@@ -228,11 +210,7 @@ async fn own_tokens_that_name_audience_or_issuer_name_ours() {
 
 #[tokio::test]
 async fn every_algorithm_of_foreign_keys_works() {
-    let keys = [
-        TestKey::rs256("r"),
-        TestKey::es256("e"),
-        TestKey::ed25519("d"),
-    ];
+    let keys = [TestKey::rs256("r"), TestKey::es256("e"), TestKey::ed25519("d")];
     let (_dir, authenticator) = both(&clock(), &[&keys[0], &keys[1], &keys[2]]);
     for key in &keys {
         let token = key.sign(&foreign_claims());
@@ -250,24 +228,15 @@ async fn every_defect_of_foreign_claims_is_refused() {
         (without(ok(), "exp"), "no exp"),
         (without(ok(), "sub"), "no subject"),
         (without(ok(), "iss"), "another issuer"),
-        (
-            with(ok(), "iss", json!("https://issuer.example/")),
-            "another issuer",
-        ),
-        (
-            with(ok(), "iss", json!(["https://issuer.example"])),
-            "another issuer",
-        ),
+        (with(ok(), "iss", json!("https://issuer.example/")), "another issuer"),
+        (with(ok(), "iss", json!(["https://issuer.example"])), "another issuer"),
         (without(ok(), "aud"), "another audience"),
         (with(ok(), "aud", json!("mail")), "another audience"),
         (with(ok(), "aud", json!([])), "another audience"),
         (with(ok(), "aud", json!({ "files": 1 })), "another audience"),
         (without(ok(), "tenant"), "no tenant"),
         (without(ok(), "scope"), "no scope"),
-        (
-            with(ok(), "sub", json!("x".repeat(240))),
-            "subject is malformed",
-        ),
+        (with(ok(), "sub", json!("x".repeat(240))), "subject is malformed"),
     ];
     let key = TestKey::es256("e");
     let (_dir, authenticator) = both(&clock(), &[&key]);
@@ -296,11 +265,7 @@ async fn claims_of_foreign_tokens_can_be_mapped() {
     assert_eq!(defaults.tenant.as_str(), "everybody");
     assert_eq!(defaults.rights, Rights::READ);
 
-    let claims = with(
-        foreign_claims(),
-        "scp",
-        json!(["files:read", "files:write"]),
-    );
+    let claims = with(foreign_claims(), "scp", json!(["files:read", "files:write"]));
     let claims = with(claims, "https://issuer.example/org", json!("acme"));
     let named = accepted(&authenticator, &key.sign(&claims)).await;
     assert_eq!(named.tenant.as_str(), "acme");
@@ -308,10 +273,7 @@ async fn claims_of_foreign_tokens_can_be_mapped() {
 
     // The mapping is not for tokens of our own.
     let claims = with(own_claims(), "tenant", json!("acme"));
-    let own = authenticator
-        .authenticate(&sign_own(&claims))
-        .await
-        .unwrap();
+    let own = authenticator.authenticate(&sign_own(&claims)).await.unwrap();
     assert_eq!(own.tenant.as_str(), "acme");
 }
 
@@ -357,9 +319,7 @@ async fn attacks_on_the_envelope_are_refused() {
     assert_refused(&authenticator, &crossed, "key is unknown").await;
     let crossed = other.sign_with(&json!({ "alg": "RS256", "kid": "r" }), &claims);
     assert_refused(&authenticator, &crossed, "signature").await;
-    for alg in [
-        "HS384", "HS512", "RS384", "RS512", "PS256", "ES384", "ES256K", "rs256",
-    ] {
+    for alg in ["HS384", "HS512", "RS384", "RS512", "PS256", "ES384", "ES256K", "rs256"] {
         let token = key.sign_with(&json!({ "alg": alg, "kid": "r" }), &claims);
         assert_refused(&authenticator, &token, "algorithm").await;
     }
@@ -478,20 +438,10 @@ async fn a_remembered_token_outlives_its_key_by_little() {
 async fn a_replaced_key_file_is_noticed() {
     let (clock, old, new) = (clock(), TestKey::rs256("old"), TestKey::rs256_next("new"));
     let (dir, authenticator) = both(&clock, &[&old]);
-    assert!(
-        authenticator
-            .authenticate(&old.sign(&foreign_claims()))
-            .await
-            .is_ok()
-    );
+    assert!(authenticator.authenticate(&old.sign(&foreign_claims())).await.is_ok());
     write_keys(&dir, &[&new]);
     clock.advance(Duration::from_secs(1));
-    assert!(
-        authenticator
-            .authenticate(&new.sign(&foreign_claims()))
-            .await
-            .is_ok()
-    );
+    assert!(authenticator.authenticate(&new.sign(&foreign_claims())).await.is_ok());
 }
 
 #[tokio::test]
@@ -516,31 +466,19 @@ async fn a_broken_key_file_leaves_the_old_keys_for_a_day() {
 fn a_configuration_that_cannot_work_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jwks.json");
-    let complete = || {
-        JwtAuthenticator::builder()
-            .jwks_file(&path)
-            .audience("files")
-            .expect_issuer("i")
-    };
+    let complete =
+        || JwtAuthenticator::builder().jwks_file(&path).audience("files").expect_issuer("i");
     let kind = |builder: JwtAuthenticatorBuilder| builder.build().map(|_| ()).unwrap_err().kind();
-    assert_eq!(
-        kind(JwtAuthenticator::builder()),
-        ErrorKind::InvalidArgument
-    );
+    assert_eq!(kind(JwtAuthenticator::builder()), ErrorKind::InvalidArgument);
     assert_eq!(kind(complete()), ErrorKind::InvalidArgument);
     write_keys(&dir, &[&TestKey::rs256("k")]);
     assert!(complete().build().is_ok());
-    let no_audience = JwtAuthenticator::builder()
-        .jwks_file(&path)
-        .expect_issuer("i");
+    let no_audience = JwtAuthenticator::builder().jwks_file(&path).expect_issuer("i");
     assert_eq!(kind(no_audience), ErrorKind::InvalidArgument);
     let no_issuer = JwtAuthenticator::builder().jwks_file(&path).audience("a");
     assert_eq!(kind(no_issuer), ErrorKind::InvalidArgument);
     #[cfg(feature = "oidc")]
-    assert_eq!(
-        kind(complete().issuer("https://issuer.example")),
-        ErrorKind::InvalidArgument
-    );
+    assert_eq!(kind(complete().issuer("https://issuer.example")), ErrorKind::InvalidArgument);
     std::fs::write(&path, vec![b' '; (256 << 10) + 1]).unwrap();
     assert_eq!(kind(complete()), ErrorKind::InvalidArgument);
 }

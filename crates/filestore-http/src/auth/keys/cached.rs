@@ -24,16 +24,12 @@ pub(in super::super) struct RefreshRules {
 
 impl RefreshRules {
     /// For a file: reading one is cheap.
-    pub(in super::super) const FILE: Self = Self {
-        refresh_after: Duration::from_secs(60),
-        cool_down: Duration::from_secs(1),
-    };
+    pub(in super::super) const FILE: Self =
+        Self { refresh_after: Duration::from_secs(60), cool_down: Duration::from_secs(1) };
     /// For an issuer elsewhere.
     #[cfg(feature = "oidc")]
-    pub(in super::super) const ISSUER: Self = Self {
-        refresh_after: Duration::from_secs(600),
-        cool_down: Duration::from_secs(30),
-    };
+    pub(in super::super) const ISSUER: Self =
+        Self { refresh_after: Duration::from_secs(600), cool_down: Duration::from_secs(30) };
 }
 
 /// The keys of a source, fetched when needed, by one fetch at a time.
@@ -107,9 +103,7 @@ impl CachedKeys {
             return Ok(key);
         }
         self.refresh(Reason::Unknown(asked)).await;
-        self.shared
-            .find(kid, alg)?
-            .ok_or_else(|| refused("the token's key is unknown"))
+        self.shared.find(kid, alg)?.ok_or_else(|| refused("the token's key is unknown"))
     }
 
     /// Asks the source if there is `reason` to, and waits for the answer, or for the one that is

@@ -38,9 +38,7 @@ impl KeySource for JwksFile {
 
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_DOCUMENT as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_DOCUMENT as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_DOCUMENT {
         return Err(io::Error::other("larger than 256 KiB"));
     }

@@ -47,11 +47,7 @@ impl Issuer {
         }
         let base = name.strip_suffix('/').unwrap_or(name);
         let discovery = trusted_uri(&format!("{base}/.well-known/openid-configuration"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            client: client(&discovery)?,
-            discovery,
-        })
+        Ok(Self { name: name.to_owned(), client: client(&discovery)?, discovery })
     }
 
     async fn fetch_keys(&self) -> Result<KeySet> {
@@ -60,9 +56,7 @@ impl Issuer {
             Error::unavailable("the discovery document is malformed").with_source(error)
         })?;
         if found.issuer != self.name {
-            return Err(Error::unavailable(
-                "the discovery document is another issuer's",
-            ));
+            return Err(Error::unavailable("the discovery document is another issuer's"));
         }
         KeySet::parse(&self.fetch(trusted_uri(&found.jwks_uri)?).await?)
     }
@@ -139,9 +133,7 @@ fn client(discovery: &Uri) -> Result<Client<HttpsConnector<HttpConnector>, Empty
         .enable_http1()
         .build();
     // Keys are asked for every few minutes; a connection kept for the next time would be dead.
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(0)
-        .build(connector))
+    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
 }
 
 #[cfg(test)]

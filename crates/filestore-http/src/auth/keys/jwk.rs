@@ -49,20 +49,13 @@ fn usable(jwk: Value) -> Option<VerifyKey> {
     if jwk.alg.is_some_and(|stated| stated != name) {
         return None;
     }
-    Some(VerifyKey {
-        kid: jwk.kid,
-        alg,
-        key,
-    })
+    Some(VerifyKey { kid: jwk.kid, alg, key })
 }
 
 impl Jwk {
     fn may_verify(&self) -> bool {
         self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self
-                .key_ops
-                .as_ref()
-                .is_none_or(|ops| ops.iter().any(|op| op == "verify"))
+            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"))
     }
 
     /// The key, and the one algorithm its type and curve stand for. The verifier refuses RSA
@@ -110,9 +103,7 @@ mod tests {
     }
 
     fn count(keys: &Value) -> usize {
-        parse_set(&serde_json::to_vec(&json!({ "keys": keys })).unwrap())
-            .unwrap()
-            .len()
+        parse_set(&serde_json::to_vec(&json!({ "keys": keys })).unwrap()).unwrap().len()
     }
 
     #[test]
@@ -124,12 +115,7 @@ mod tests {
         ] {
             let set = json!({ "keys": [key.jwk()] });
             let set = KeySet::parse(&serde_json::to_vec(&set).unwrap()).unwrap();
-            let all = [
-                Algorithm::HS256,
-                Algorithm::RS256,
-                Algorithm::ES256,
-                Algorithm::EdDSA,
-            ];
+            let all = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
             for tried in all {
                 assert_eq!(set.find(Some("k"), tried).is_some(), tried == alg);
                 assert_eq!(set.find(None, tried).is_some(), tried == alg);
@@ -160,11 +146,8 @@ mod tests {
         for jwk in refused {
             assert_eq!(count(&json!([jwk])), 0, "{jwk}");
         }
-        let usable = [
-            rsa.jwk(),
-            with(&rsa, "use", json!("sig")),
-            with(&rsa, "key_ops", json!(["verify"])),
-        ];
+        let usable =
+            [rsa.jwk(), with(&rsa, "use", json!("sig")), with(&rsa, "key_ops", json!(["verify"]))];
         assert_eq!(count(&json!(usable)), 3);
     }
 

@@ -19,9 +19,7 @@ impl Boundary {
     pub fn of(content_type: &[u8]) -> Result<Self> {
         let parameters = Parameters::parse(content_type)?;
         if !parameters.word.eq_ignore_ascii_case(b"multipart/form-data") {
-            return Err(Error::invalid(
-                "the content type is not multipart/form-data",
-            ));
+            return Err(Error::invalid("the content type is not multipart/form-data"));
         }
         let boundary = parameters
             .get("boundary")
@@ -40,9 +38,7 @@ impl Boundary {
             || boundary.ends_with(b" ")
             || !boundary.iter().all(allowed)
         {
-            return Err(Error::invalid(
-                "the form's boundary is not allowed (RFC 2046)",
-            ));
+            return Err(Error::invalid("the form's boundary is not allowed (RFC 2046)"));
         }
         Ok(Self(boundary.to_vec()))
     }
@@ -66,14 +62,8 @@ mod tests {
             ),
             ("Multipart/Form-Data;Boundary=\"a b\\c\"", "a bc"),
             ("multipart/form-data; charset=utf-8; boundary=x; y=z", "x"),
-            (
-                "multipart/form-data; boundary=----=_Part_0_17.42",
-                "----=_Part_0_17.42",
-            ),
-            (
-                "multipart/form-data; boundary=\"'()+_,-./:=?\"",
-                "'()+_,-./:=?",
-            ),
+            ("multipart/form-data; boundary=----=_Part_0_17.42", "----=_Part_0_17.42"),
+            ("multipart/form-data; boundary=\"'()+_,-./:=?\"", "'()+_,-./:=?"),
         ] {
             let boundary = Boundary::of(content_type.as_bytes()).unwrap();
             assert_eq!(boundary.0, expected.as_bytes(), "{content_type}");
@@ -97,10 +87,7 @@ mod tests {
             "multipart/form-data; boundary=a; boundary=b",
             "multipart/form-data; boundary=a\"b",
         ] {
-            assert!(
-                Boundary::of(content_type.as_bytes()).is_err(),
-                "{content_type}"
-            );
+            assert!(Boundary::of(content_type.as_bytes()).is_err(), "{content_type}");
         }
         assert!(Boundary::new(&[b'x'; 71]).is_err());
     }

@@ -49,8 +49,7 @@ impl PartHead {
 /// heads in the same bytes can be played against each other.
 fn has_bare_line_feed(head: &[u8]) -> bool {
     let mut before = 0;
-    head.iter()
-        .any(|byte| std::mem::replace(&mut before, *byte) != b'\r' && *byte == b'\n')
+    head.iter().any(|byte| std::mem::replace(&mut before, *byte) != b'\r' && *byte == b'\n')
 }
 
 /// RFC 7578, section 4.7, deprecates encodings, and no browser uses them. Content in one would be
@@ -58,10 +57,7 @@ fn has_bare_line_feed(head: &[u8]) -> bool {
 fn refuse_encoding(headers: &[Header<'_>]) -> Result<()> {
     let encoding = sole_value(headers, "content-transfer-encoding")?.unwrap_or(b"binary");
     let as_it_is = [&b"binary"[..], b"8bit", b"7bit"];
-    if as_it_is
-        .iter()
-        .any(|name| encoding.eq_ignore_ascii_case(name))
-    {
+    if as_it_is.iter().any(|name| encoding.eq_ignore_ascii_case(name)) {
         return Ok(());
     }
     Err(Error::invalid("a part of the form has a transfer encoding"))

@@ -137,16 +137,14 @@ impl<'b> Multipart<'b> {
                 return Poll::Ready(Err(Error::new(kind, "the form could not be read")));
             }
         }
-        Poll::Ready(
-            match ready!(self.poll_token(cx)).and_then(|token| self.event(token)) {
-                Ok(Some(event)) => Ok(Some(event)),
-                Ok(None) => {
-                    self.state = State::Ended;
-                    Ok(None)
-                }
-                Err(error) => Err(self.fail(error)),
-            },
-        )
+        Poll::Ready(match ready!(self.poll_token(cx)).and_then(|token| self.event(token)) {
+            Ok(Some(event)) => Ok(Some(event)),
+            Ok(None) => {
+                self.state = State::Ended;
+                Ok(None)
+            }
+            Err(error) => Err(self.fail(error)),
+        })
     }
 
     fn fail(&mut self, error: Error) -> Error {
@@ -226,9 +224,7 @@ impl<'a, 'b: 'a> Part<'a, 'b> {
     pub async fn text(self) -> Result<String> {
         let limit = self.form.limits.text_bytes;
         let Peeked::Whole(bytes) = self.into_stream().peek(limit).await? else {
-            return Err(Error::too_large(format!(
-                "a field of the form exceeds {limit} bytes"
-            )));
+            return Err(Error::too_large(format!("a field of the form exceeds {limit} bytes")));
         };
         String::from_utf8(bytes.into()).map_err(|_| Error::invalid("a field is not UTF-8"))
     }

@@ -104,9 +104,7 @@ impl Scanner {
         if self.state == State::Epilogue {
             return Ok(());
         }
-        Err(Error::interrupted(
-            "the form ends before its closing delimiter",
-        ))
+        Err(Error::interrupted("the form ends before its closing delimiter"))
     }
 
     fn preamble(&mut self, input: &mut Bytes) -> Result<Option<Token>> {
@@ -189,16 +187,10 @@ impl Scanner {
     fn line(&mut self, input: &mut Bytes, last: Option<u8>, part: bool) -> Result<Option<Token>> {
         let byte = input.get_u8();
         self.state = match (last, byte) {
-            (None, b'-') | (None | Some(b' '), b'\r') => State::Line {
-                last: Some(byte),
-                part,
-            },
+            (None, b'-') | (None | Some(b' '), b'\r') => State::Line { last: Some(byte), part },
             (None | Some(b' '), b' ' | b'\t') => {
                 self.pass_over(1)?;
-                State::Line {
-                    last: Some(b' '),
-                    part,
-                }
+                State::Line { last: Some(b' '), part }
             }
             (Some(b'-'), b'-') => {
                 self.around = 0;
@@ -222,8 +214,7 @@ impl Scanner {
         }
         let before = self.head.len();
         let room = self.limits.head_bytes - before;
-        self.head
-            .extend_from_slice(input.get(..room).unwrap_or(input));
+        self.head.extend_from_slice(input.get(..room).unwrap_or(input));
         let unseen = before.saturating_sub(EMPTY_LINE.len() - 1);
         let end = memmem::find(self.head.get(unseen..).unwrap_or_default(), EMPTY_LINE);
         if let Some(at) = end {

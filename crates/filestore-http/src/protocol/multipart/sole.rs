@@ -35,16 +35,9 @@ impl<'b> Multipart<'b> {
                 Some(_) => {}
             }
         };
-        let mut rest = Rest {
-            form: self,
-            name: head.name.clone(),
-            reads: true,
-        };
+        let mut rest = Rest { form: self, name: head.name.clone(), reads: true };
         let frames = stream::poll_fn(move |cx| rest.poll_frame(cx).map(Result::transpose));
-        Ok(Some(SolePart {
-            head,
-            content: ByteStream::from_results(frames),
-        }))
+        Ok(Some(SolePart { head, content: ByteStream::from_results(frames) }))
     }
 }
 

@@ -38,11 +38,7 @@ fn fields(boundary: &str, frames: Vec<Bytes>) -> Result<Vec<Field>> {
     block_on(async {
         let mut fields = Vec::new();
         while let Some(part) = form.next_part().await? {
-            let PartHead {
-                name,
-                filename,
-                content_type,
-            } = part.head().clone();
+            let PartHead { name, filename, content_type } = part.head().clone();
             let content = part.into_stream().collect().await?;
             fields.push((name, filename, content_type, content.to_vec()));
         }
@@ -93,12 +89,7 @@ fn clients() -> Vec<(&'static str, &'static str, Vec<Field>)> {
              \r\n\
              \r\n\
              -----------------------------9051914041544843365972754266--\r\n",
-            vec![field(
-                "file",
-                Some(""),
-                Some("application/octet-stream"),
-                b"",
-            )],
+            vec![field("file", Some(""), Some("application/octet-stream"), b"")],
         ),
         // curl -F, and an empty form of a browser.
         (
@@ -135,12 +126,7 @@ fn clients() -> Vec<(&'static str, &'static str, Vec<Field>)> {
              --c7cbfdd911b4e720f1dd8f479c50bc7f--\r\n",
             vec![
                 field("k", None, None, b"v"),
-                field(
-                    "file",
-                    Some("naïve.txt"),
-                    None,
-                    b"--c7cbfdd911b4e720f1dd8f479c50bc7",
-                ),
+                field("file", Some("naïve.txt"), None, b"--c7cbfdd911b4e720f1dd8f479c50bc7"),
             ],
         ),
         // Node's FormData: the closing delimiter has no line end in older versions.
@@ -152,12 +138,7 @@ fn clients() -> Vec<(&'static str, &'static str, Vec<Field>)> {
              \r\n\
              \u{0}\u{1}\r\n\
              ------formdata-undici-061523784216--",
-            vec![field(
-                "file",
-                Some("blob"),
-                Some("application/octet-stream"),
-                b"\0\x01",
-            )],
+            vec![field("file", Some("blob"), Some("application/octet-stream"), b"\0\x01")],
         ),
         // .NET: quoted boundary, bare names, and a preamble of an empty line.
         (
@@ -168,12 +149,7 @@ fn clients() -> Vec<(&'static str, &'static str, Vec<Field>)> {
              \r\n\
              x\r\n\
              --5e1e5a0c-6b3c-4f9d-8c2d-1d9c7f1b2a3c--\r\n",
-            vec![field(
-                "file",
-                Some("a.txt"),
-                Some("text/plain; charset=utf-8"),
-                b"x",
-            )],
+            vec![field("file", Some("a.txt"), Some("text/plain; charset=utf-8"), b"x")],
         ),
     ]
 }
@@ -213,33 +189,18 @@ fn delimiters_are_told_from_what_looks_like_them() {
         (format!("--b\r\n{FILE}\r\n--b--"), file(b"")),
         (format!("--b\r\n{FILE}\r\n\r\n--b--"), file(b"\r\n")),
         (format!("--b\r\n{FILE}\r\r\n--b--"), file(b"\r")),
-        (
-            format!("--b\r\n{FILE}\r\n-\r\n--\r\n-b\r\n--b--"),
-            file(b"\r\n-\r\n--\r\n-b"),
-        ),
-        (
-            format!("--b\r\n{FILE}x--b\n--b\r--b--\r\n--b--"),
-            file(b"x--b\n--b\r--b--"),
-        ),
+        (format!("--b\r\n{FILE}\r\n-\r\n--\r\n-b\r\n--b--"), file(b"\r\n-\r\n--\r\n-b")),
+        (format!("--b\r\n{FILE}x--b\n--b\r--b--\r\n--b--"), file(b"x--b\n--b\r--b--")),
         // A part without any body: its empty line begins the delimiter (RFC 2046, section 5.1.1).
         (format!("--b\r\n{FILE}--b--"), file(b"")),
         // White space behind a delimiter, preamble, epilogue.
-        (
-            format!("--b \t \r\n{FILE}x\r\n--b  \r\n{OTHER}y\r\n--b-- \r\n"),
-            {
-                let mut both = file(b"x");
-                both.push(field("other", None, None, b"y"));
-                both
-            },
-        ),
-        (
-            format!("preamble --b\r\n--b\r\n{FILE}x\r\n--b--"),
-            file(b"x"),
-        ),
-        (
-            format!("--b\r\n{FILE}x\r\n--b--\r\nepilogue\r\n--b\r\n"),
-            file(b"x"),
-        ),
+        (format!("--b \t \r\n{FILE}x\r\n--b  \r\n{OTHER}y\r\n--b-- \r\n"), {
+            let mut both = file(b"x");
+            both.push(field("other", None, None, b"y"));
+            both
+        }),
+        (format!("preamble --b\r\n--b\r\n{FILE}x\r\n--b--"), file(b"x")),
+        (format!("--b\r\n{FILE}x\r\n--b--\r\nepilogue\r\n--b\r\n"), file(b"x")),
         (format!("--b\r\n{FILE}x\r\n--b--epilogue"), file(b"x")),
         ("--b--".to_owned(), vec![]),
     ] {
@@ -259,10 +220,7 @@ fn malformed_forms_are_refused() {
         format!("--b \r{FILE}x\r\n--b--"),
         format!("--b --\r\n{FILE}x\r\n--b--"),
         format!("--b\n{FILE}x\r\n--b--"),
-        format!(
-            "--b\r\n{}x\r\n--b--",
-            FILE.replace("\r\n\r\n", "\n\r\n\r\n")
-        ),
+        format!("--b\r\n{}x\r\n--b--", FILE.replace("\r\n\r\n", "\n\r\n\r\n")),
         "--b\r\n\r\nx\r\n--b--".to_owned(),
         "--b\r\n\r\nx\r\n\r\n--b--".to_owned(),
         "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--".to_owned(),
@@ -290,21 +248,13 @@ fn a_form_that_ends_anywhere_before_its_closing_delimiter_is_interrupted() {
 #[test]
 fn lines_that_end_without_cr_delimit_nothing() {
     let body = format!("--b\r\n{FILE}x\n--b--\n");
-    assert_eq!(
-        whole("b", body.as_bytes()).unwrap_err().kind(),
-        ErrorKind::Interrupted
-    );
+    assert_eq!(whole("b", body.as_bytes()).unwrap_err().kind(), ErrorKind::Interrupted);
 }
 
 #[test]
 fn every_limit_holds_exactly() {
-    let limits = Limits {
-        parts: 2,
-        head_bytes: FILE.len(),
-        headers: 1,
-        text_bytes: 3,
-        around_bytes: 4,
-    };
+    let limits =
+        Limits { parts: 2, head_bytes: FILE.len(), headers: 1, text_bytes: 3, around_bytes: 4 };
     let read = |body: String, size: usize| {
         let frames = frames(body.as_bytes(), vec![size; body.len()]);
         let boundary = Boundary::new(b"b").unwrap();
@@ -320,30 +270,12 @@ fn every_limit_holds_exactly() {
     };
     let other = format!("\r\n--b\r\n{OTHER}");
     for (within, beyond) in [
-        (
-            format!("--b\r\n{FILE}{other}xyz\r\n--b--"),
-            format!("--b\r\n{FILE}{other}wxyz\r\n--b--"),
-        ),
-        (
-            format!("--b\r\n{FILE}{other}\r\n--b--"),
-            format!("--b\r\n{FILE}{other}{other}\r\n--b--"),
-        ),
-        (
-            format!("--b\r\n{FILE}\r\n--b--"),
-            format!("--b\r\nC{FILE}\r\n--b--"),
-        ),
-        (
-            format!("--b\r\n{OTHER}\r\n--b--"),
-            format!("--b\r\nA: b\r\n{OTHER}\r\n--b--"),
-        ),
-        (
-            format!("1234\r\n--b\r\n{FILE}\r\n--b--"),
-            format!("12345\r\n--b\r\n{FILE}\r\n--b--"),
-        ),
-        (
-            format!("--b    \r\n{FILE}\r\n--b--1234"),
-            format!("--b    \r\n{FILE}\r\n--b--12345"),
-        ),
+        (format!("--b\r\n{FILE}{other}xyz\r\n--b--"), format!("--b\r\n{FILE}{other}wxyz\r\n--b--")),
+        (format!("--b\r\n{FILE}{other}\r\n--b--"), format!("--b\r\n{FILE}{other}{other}\r\n--b--")),
+        (format!("--b\r\n{FILE}\r\n--b--"), format!("--b\r\nC{FILE}\r\n--b--")),
+        (format!("--b\r\n{OTHER}\r\n--b--"), format!("--b\r\nA: b\r\n{OTHER}\r\n--b--")),
+        (format!("1234\r\n--b\r\n{FILE}\r\n--b--"), format!("12345\r\n--b\r\n{FILE}\r\n--b--")),
+        (format!("--b    \r\n{FILE}\r\n--b--1234"), format!("--b    \r\n{FILE}\r\n--b--12345")),
         (
             format!("--b    \r\n{FILE}\r\n--b    \r\n{OTHER}\r\n--b--"),
             format!("--b    \r\n{FILE}\r\n--b     \r\n{OTHER}\r\n--b--"),
@@ -365,18 +297,12 @@ fn text_is_utf_8() {
         block_on(async { form.next_part().await?.unwrap().text().await })
     };
     assert_eq!(read("naïve\r\n".as_bytes()).unwrap(), "naïve\r\n");
-    assert_eq!(
-        read(b"na\xefve").unwrap_err().kind(),
-        ErrorKind::InvalidArgument
-    );
+    assert_eq!(read(b"na\xefve").unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]
 fn a_part_left_unread_is_passed_over() {
-    let body = format!(
-        "--b\r\n{FILE}{}\r\n--b\r\n{OTHER}y\r\n--b--",
-        "x".repeat(100)
-    );
+    let body = format!("--b\r\n{FILE}{}\r\n--b\r\n{OTHER}y\r\n--b--", "x".repeat(100));
     for size in [1, 10, usize::MAX] {
         let mut form = form("b", frames(body.as_bytes(), vec![size; body.len()]));
         block_on(async {
@@ -521,39 +447,20 @@ mod sole {
             format!("--b\r\n{OTHER}1\r\n--b\r\n{FILE}x\r\n--b\r\n{OTHER}2\r\n--b--\r\nepilogue");
         for size in [1, usize::MAX] {
             let (head, content) = file(&body, size).unwrap().unwrap();
-            assert_eq!(
-                (head.filename.as_deref(), &content[..]),
-                (Some("a"), &b"x"[..])
-            );
+            assert_eq!((head.filename.as_deref(), &content[..]), (Some("a"), &b"x"[..]));
         }
-        assert!(
-            file(&format!("--b\r\n{OTHER}1\r\n--b--"), 1)
-                .unwrap()
-                .is_none()
-        );
+        assert!(file(&format!("--b\r\n{OTHER}1\r\n--b--"), 1).unwrap().is_none());
     }
 
     #[test]
     fn the_content_fails_with_whatever_is_wrong_behind_it() {
         for (behind, kind) in [
-            (
-                format!("\r\n--b\r\n{FILE}y\r\n--b--"),
-                ErrorKind::InvalidArgument,
-            ),
-            (
-                "\r\n--b\r\nbroken\r\n\r\n--b--".to_owned(),
-                ErrorKind::InvalidArgument,
-            ),
-            (
-                format!("\r\n--b\r\n{OTHER}y\r\n--b-"),
-                ErrorKind::Interrupted,
-            ),
+            (format!("\r\n--b\r\n{FILE}y\r\n--b--"), ErrorKind::InvalidArgument),
+            ("\r\n--b\r\nbroken\r\n\r\n--b--".to_owned(), ErrorKind::InvalidArgument),
+            (format!("\r\n--b\r\n{OTHER}y\r\n--b-"), ErrorKind::Interrupted),
             ("\r\n--b".to_owned(), ErrorKind::Interrupted),
             (String::new(), ErrorKind::Interrupted),
-            (
-                format!("\r\n--b--{}", "x".repeat(1025)),
-                ErrorKind::TooLarge,
-            ),
+            (format!("\r\n--b--{}", "x".repeat(1025)), ErrorKind::TooLarge),
         ] {
             for size in [1, usize::MAX] {
                 let error = file(&format!("--b\r\n{FILE}x{behind}"), size).unwrap_err();
@@ -576,23 +483,20 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         Just(b"boundary--".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..40),
     ];
-    proptest::collection::vec(piece, 0..8)
-        .prop_map(|pieces| pieces.concat())
-        .prop_filter("holds a delimiter", |content| {
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat()).prop_filter(
+        "holds a delimiter",
+        |content| {
             // At its very beginning the line end of the head makes it one.
             !content.starts_with(b"--boundary")
                 && memchr::memmem::find(content, b"\r\n--boundary").is_none()
-        })
+        },
+    )
 }
 
 fn some_fields() -> impl Strategy<Value = Vec<Field>> {
     let name = "[a-zA-Z0-9 .;=€ä]{1,8}";
-    let field = (
-        name,
-        proptest::option::of(name),
-        proptest::option::of("text/plain|image/png"),
-        content(),
-    );
+    let field =
+        (name, proptest::option::of(name), proptest::option::of("text/plain|image/png"), content());
     proptest::collection::vec(field, 0..5)
 }
 
@@ -600,12 +504,10 @@ fn body_of(fields: &[Field], padding: &str) -> Vec<u8> {
     let mut body = Vec::new();
     for (at, (name, filename, content_type, content)) in fields.iter().enumerate() {
         let line_end = if at == 0 { "" } else { "\r\n" };
-        let filename = filename
-            .as_ref()
-            .map_or_else(String::new, |f| format!("; filename=\"{f}\""));
-        let content_type = content_type
-            .as_ref()
-            .map_or_else(String::new, |t| format!("Content-Type: {t}\r\n"));
+        let filename =
+            filename.as_ref().map_or_else(String::new, |f| format!("; filename=\"{f}\""));
+        let content_type =
+            content_type.as_ref().map_or_else(String::new, |t| format!("Content-Type: {t}\r\n"));
         let head = format!(
             "{line_end}--boundary{padding}\r\n\
              Content-Disposition: form-data; name=\"{name}\"{filename}\r\n{content_type}\r\n"

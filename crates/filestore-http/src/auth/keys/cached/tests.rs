@@ -9,10 +9,8 @@ use tokio::sync::Semaphore;
 use super::super::super::testing::{NOW, TestKey};
 use super::*;
 
-const RULES: RefreshRules = RefreshRules {
-    refresh_after: Duration::from_secs(600),
-    cool_down: Duration::from_secs(30),
-};
+const RULES: RefreshRules =
+    RefreshRules { refresh_after: Duration::from_secs(600), cool_down: Duration::from_secs(30) };
 
 /// A source under control: what it answers, when it does, and how often it was asked.
 #[derive(Debug)]
@@ -59,11 +57,8 @@ fn setup(kid: Option<&'static str>) -> (Arc<CachedKeys>, Arc<Source>, Arc<Manual
         gate: Semaphore::new(1000),
     });
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(NOW)));
-    let keys = CachedKeys::new(
-        Box::new(Arc::clone(&source)),
-        RULES,
-        Arc::clone(&clock) as Arc<dyn Clock>,
-    );
+    let keys =
+        CachedKeys::new(Box::new(Arc::clone(&source)), RULES, Arc::clone(&clock) as Arc<dyn Clock>);
     (Arc::new(keys), source, clock)
 }
 

@@ -110,24 +110,15 @@ async fn keys_are_found_by_discovery() {
     server.publish(&[&key]);
     let (authenticator, _) = server.authenticator();
     assert!(server.asked().is_empty());
-    let principal = authenticator
-        .authenticate(&server.token(&key))
-        .await
-        .unwrap();
+    let principal = authenticator.authenticate(&server.token(&key)).await.unwrap();
     assert_eq!(principal.subject.as_str(), format!("{}|ada", server.url));
-    assert_eq!(
-        server.asked(),
-        ["/.well-known/openid-configuration", "/keys"]
-    );
+    assert_eq!(server.asked(), ["/.well-known/openid-configuration", "/keys"]);
 }
 
 #[tokio::test]
 async fn a_rotated_key_is_fetched_and_a_forged_one_does_not_flood_the_issuer() {
-    let (server, old, new) = (
-        Server::start().await,
-        TestKey::rs256("old"),
-        TestKey::rs256_next("new"),
-    );
+    let (server, old, new) =
+        (Server::start().await, TestKey::rs256("old"), TestKey::rs256_next("new"));
     server.publish(&[&old]);
     let (authenticator, clock) = server.authenticator();
     let ok = authenticator.authenticate(&server.token(&old)).await;
