@@ -18,9 +18,10 @@ use uuid::Uuid;
 use crate::auth::{Authenticator, Principal, Right};
 use crate::body::{RequestBody, ResponseBody};
 use crate::cors::Cors;
-use crate::dialect::{Access, Answer, Call, Credentials, Dialect, Fault, Head};
+use crate::dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
 use crate::origin::Origins;
 use crate::presign::Presigner;
+use crate::protocol::media::InlinePolicy;
 
 /// Names the request in answers and logs.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,6 +36,8 @@ pub struct Host {
     pub store: FileStore,
     /// Signs URLs and checks them.
     pub presigner: Presigner,
+    /// What browsers may show in place.
+    pub inline: InlinePolicy,
     authenticator: Arc<dyn Authenticator>,
     origins: Origins,
     cors: Cors,
@@ -77,6 +80,7 @@ impl Adapter {
         let host = Host {
             store,
             presigner,
+            inline: InlinePolicy::default(),
             authenticator: Arc::new(authenticator),
             origins: Origins::default(),
             cors: Cors::default(),
@@ -182,6 +186,13 @@ impl AdapterBuilder {
         self
     }
 
+    /// What browsers may show in place: JPEG, PNG and PDF unless told otherwise.
+    #[must_use]
+    pub fn inline(mut self, policy: InlinePolicy) -> Self {
+        self.host.inline = policy;
+        self
+    }
+
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
@@ -226,10 +237,7 @@ async fn run<D: Dialect>(
     body: &mut RequestBody,
 ) -> Result<Answer, Fault> {
     let route = dialect.route(head)?;
-    let principal = match dialect.access(&route) {
-        Access::Anyone => Principal::anonymous(),
-        Access::Needs(right) => admit(dialect, host, head, right).await?,
-    };
+    let principal = admit(dialect, host, head, dialect.access(&route)).await?;
     let files = host.store.files(&principal.tenant, &principal.subject);
     dialect.handle(route, Call { files, principal, head, body, host }).await
 }

@@ -42,15 +42,6 @@ impl<'a> Head<'a> {
     }
 }
 
-/// What a route asks of the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing.
-    Anyone,
-    /// A valid token that carries this right.
-    Needs(Right),
-}
-
 /// What a request presents to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credentials<'a> {
@@ -177,8 +168,8 @@ pub trait Dialect: Debug + Send + Sync + 'static {
     /// [`Fault::NoRoute`], [`Fault::Method`], or what is wrong with path or query.
     fn route(&self, head: Head<'_>) -> Result<Self::Route, Fault>;
 
-    /// What the route asks of the caller.
-    fn access(&self, route: &Self::Route) -> Access;
+    /// The right that the route asks of the caller. There is no route for nobody.
+    fn access(&self, route: &Self::Route) -> Right;
 
     /// Where this API's clients put their credentials.
     ///

@@ -13,6 +13,6 @@ mod serve;
 pub use adapter::{Adapter, AdapterBuilder, Host, X_REQUEST_ID};
 pub use body::{RequestBody, ResponseBody};
 pub use cors::Cors;
-pub use dialect::{Access, Answer, Call, Credentials, Dialect, Fault, Head};
+pub use dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
 pub use origin::{Origins, Peer};
 pub use serve::{ServeOptions, serve};

@@ -49,6 +49,14 @@ impl Files {
         Records { files: self.clone() }
     }
 
+    /// A fresh id for [`NewFile::id`], for callers that show it inside the attributes.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when the system has no randomness to give.
+    pub fn new_id(&self) -> Result<FileId> {
+        FileId::mint(self.store.0.clock.now())
+    }
+
     /// Makes a file of all of `content`. It is there, whole and verified, when this returns.
     ///
     /// # Errors
