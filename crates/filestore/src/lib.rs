@@ -19,10 +19,13 @@ mod upload;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{BoxError, Error, ErrorKind, ItemError, Result};
+#[cfg(feature = "fs")]
+pub use fs::{Durability, FsBlobs};
 pub use hash::{Digest, HashState, Hasher};
 pub use id::{
     BlobKey, ContentId, FileId, FileNumber, Revision, StoreId, Subject, Tenant, Timestamp,
 };
+pub use memory::{MemoryBlobs, MemoryRepository};
 pub use other::{Expected, OtherRecord, RecordChange};
 pub use query::{
     Cond, Cursor, FileQuery, NameMatch, Page, SetField, TextField, TimeField, fold, prefix_bound,
@@ -30,5 +33,9 @@ pub use query::{
 };
 pub use range::RangeSpec;
 pub use record::{Attributes, ContentInfo, Expect, Extent, FileKey, FileRecord, NewFile, Term};
+pub use store::{
+    Completion, FileStore, FileStoreBuilder, Files, Fsck, FsckReport, Limits, OpenFile, Orphans,
+    Records, Sweep, SweepReport, Uploads,
+};
 pub use stream::{ByteStream, Peeked};
 pub use upload::{NewUpload, PartInfo, PartNumber, UploadSession, UploadState, UploadTarget};
