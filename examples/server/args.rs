@@ -9,7 +9,7 @@ use ipnet::IpNet;
 /// A file server that speaks the documented Files APIs of several platforms.
 #[derive(Debug, Parser)]
 #[command(name = "server", version)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pub options: Options,
     #[command(subcommand)]
@@ -18,7 +18,7 @@ pub struct Args {
 
 /// Flags win over the environment, the environment over the file, the file over the defaults.
 #[derive(Debug, Default, Group)]
-pub struct Options {
+pub(crate) struct Options {
     /// Address to listen on [default: 127.0.0.1:8080]
     #[arg(long, global = true, env = "FILESTORE_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
@@ -75,7 +75,7 @@ pub struct Options {
 
 /// What to do; serving is the default.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Serve until SIGTERM or SIGINT
     Serve,
     /// Print a token
@@ -88,7 +88,7 @@ pub enum Command {
 
 /// What the token says.
 #[derive(Debug, Group)]
-pub struct TokenOptions {
+pub(crate) struct TokenOptions {
     /// Who acts with it
     #[arg(long, value_name = "NAME")]
     pub subject: String,
@@ -105,7 +105,7 @@ pub struct TokenOptions {
 
 /// How thorough, and what then.
 #[derive(Debug, Group)]
-pub struct FsckOptions {
+pub(crate) struct FsckOptions {
     /// Read every byte and compare its hash
     #[arg(long)]
     pub read_data: bool,

@@ -10,7 +10,7 @@ use super::config::{Config, Tokens};
 use super::data::kept_secret;
 
 /// The secret from the environment, from the file that was named, or from the data folder.
-pub fn secret(config: &Config) -> Result<Secret, String> {
+pub(crate) fn secret(config: &Config) -> Result<Secret, String> {
     let text = match std::env::var("FILESTORE_JWT_SECRET") {
         Ok(text) => text,
         Err(std::env::VarError::NotUnicode(_)) => {
@@ -28,7 +28,7 @@ pub fn secret(config: &Config) -> Result<Secret, String> {
 }
 
 /// Accepts our own tokens, and those of a JWK set or an issuer that was named.
-pub fn authenticator(secret: Secret, tokens: &Tokens) -> Result<JwtAuthenticator, String> {
+pub(crate) fn authenticator(secret: Secret, tokens: &Tokens) -> Result<JwtAuthenticator, String> {
     let mut builder = JwtAuthenticator::builder().secret(secret);
     if let Some(path) = &tokens.jwks_file {
         builder = builder.jwks_file(path);
@@ -49,7 +49,7 @@ pub fn authenticator(secret: Secret, tokens: &Tokens) -> Result<JwtAuthenticator
 }
 
 /// Signs URLs with a key derived from the secret, so that nodes which share it verify each other's.
-pub fn presigner(secret: &Secret) -> Result<Presigner, String> {
+pub(crate) fn presigner(secret: &Secret) -> Result<Presigner, String> {
     let key = PresignKey::derive(secret).map_err(|error| error.to_string())?;
     Ok(Presigner::new(PresignKeys::new(key), Arc::new(SystemClock)))
 }

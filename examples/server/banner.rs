@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::config::Config;
 
 /// The text.
-pub fn of(config: &Config, address: SocketAddr) -> String {
+pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
     let url = config.origins.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let mut text = String::new();
     // Writing to a string does not fail.

@@ -15,11 +15,11 @@ use serde::Deserialize;
 use super::args::Options;
 
 /// Every dialect there is, in the order they are shown.
-pub const DIALECTS: [&str; 3] = ["jea", "molgenis", "jmix"];
+pub(crate) const DIALECTS: [&str; 3] = ["jea", "molgenis", "jmix"];
 
 /// What the server is to do.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     pub listen: SocketAddr,
     pub data: PathBuf,
     pub durability: Durability,
@@ -36,7 +36,7 @@ pub struct Config {
 
 /// Whose tokens are accepted.
 #[derive(Debug)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     pub secret_file: Option<PathBuf>,
     pub jwks_file: Option<PathBuf>,
     pub issuer: Option<String>,

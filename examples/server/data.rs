@@ -13,7 +13,7 @@ use super::config::Config;
 const LOCK: &str = "lock";
 
 /// Opens the store.
-pub async fn open(config: &Config) -> Result<FileStore, String> {
+pub(crate) async fn open(config: &Config) -> Result<FileStore, String> {
     let dir = &config.data;
     create(dir)?;
     let blobs = FsBlobs::open(dir, config.durability).map_err(|error| explain(dir, &error))?;
@@ -25,7 +25,7 @@ pub async fn open(config: &Config) -> Result<FileStore, String> {
 }
 
 /// Makes sure that one server at a time serves this folder; as long as the file lives.
-pub fn lock(dir: &Path) -> Result<File, String> {
+pub(crate) fn lock(dir: &Path) -> Result<File, String> {
     create(dir)?;
     let path = dir.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
@@ -39,7 +39,7 @@ pub fn lock(dir: &Path) -> Result<File, String> {
 
 /// A secret that is kept in the folder, made when there is none yet. Of two who make it at once,
 /// both get the same: it appears whole, and the first stays.
-pub fn kept_secret(dir: &Path) -> io::Result<String> {
+pub(crate) fn kept_secret(dir: &Path) -> io::Result<String> {
     create(dir).map_err(io::Error::other)?;
     let path = dir.join("jwt-secret");
     match fs::read_to_string(&path) {

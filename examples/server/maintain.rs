@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Failure, data};
 
 /// Cleans up once.
-pub async fn sweep(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn sweep(config: &Config) -> Result<(), Failure> {
     let report = data::open(config).await?.sweep(&Sweep::default()).await?;
     println!("blobs deleted        {}", report.blobs_deleted);
     println!("sessions expired     {}", report.sessions_expired);
@@ -18,7 +18,7 @@ pub async fn sweep(config: &Config) -> Result<(), Failure> {
 }
 
 /// Checks blobs against metadata.
-pub async fn fsck(config: &Config, options: &FsckOptions) -> Result<(), Failure> {
+pub(crate) async fn fsck(config: &Config, options: &FsckOptions) -> Result<(), Failure> {
     let mut fsck = Fsck::default();
     fsck.read_data = options.read_data || options.quarantine;
     fsck.quarantine = options.quarantine;

@@ -15,7 +15,7 @@ use super::config::Config;
 use super::{Failure, auth, banner, data};
 
 /// Serves until SIGTERM or SIGINT, then drains.
-pub async fn run(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("FILESTORE_LOG").unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 

@@ -11,7 +11,7 @@ use super::auth;
 use super::config::Config;
 
 /// Signs a token with the server's secret. Opens no store.
-pub fn run(config: &Config, options: &TokenOptions) -> Result<(), Failure> {
+pub(crate) fn run(config: &Config, options: &TokenOptions) -> Result<(), Failure> {
     let token = NewToken {
         subject: Subject::new(&options.subject)?,
         tenant: Tenant::new(&options.tenant)?,
