@@ -314,20 +314,25 @@ pub async fn a_load_is_one_snapshot<R: Repository>(fixture: Fixture<R>) {
     let repo = &fixture.store;
     let id = store(&**repo, record(1), &[inline("")]).await.id;
     let writer = tokio::spawn(with(repo, |repo| async move {
-        for n in 0..100 {
+        for n in 0..200 {
             let held: Vec<_> = (0..=n % 4).map(|m| blob(100 * n + m + 1)).collect();
             announce(&*repo, &held).await;
             change(&*repo, replace(id, ContentSource::New(content(&held)))).await;
+            tokio::task::yield_now().await;
         }
     }));
-    let readers = for_each_at_once(repo, 0..3, |repo, _| async move {
-        for _ in 0..200 {
-            let stored = repo.load(&here(), &FileKey::Id(id), None).await.unwrap();
-            let size: u64 = stored.segments.iter().map(|segment| segment.size).sum();
-            let info = stored.record.content.unwrap();
-            assert_eq!(size, info.size);
-            // The tag is made from the segments.
-            assert_eq!(info.tag, content(&stored.segments).tag);
+    let readers = for_each_at_once(repo, 0..3, |repo, _| {
+        let writing = writer.abort_handle();
+        async move {
+            while !writing.is_finished() {
+                let stored = repo.load(&here(), &FileKey::Id(id), None).await.unwrap();
+                let size: u64 = stored.segments.iter().map(|segment| segment.size).sum();
+                let info = stored.record.content.unwrap();
+                assert_eq!(size, info.size);
+                // The tag is made from the segments.
+                assert_eq!(info.tag, content(&stored.segments).tag);
+                tokio::task::yield_now().await;
+            }
         }
     });
     readers.await;
