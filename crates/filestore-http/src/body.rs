@@ -112,8 +112,8 @@ impl Stream for Frames<'_> {
                 }
                 Some(Err(error)) => {
                     body.ended = true;
-                    let error = Error::new(ErrorKind::Interrupted, "the body broke off")
-                        .with_source(error);
+                    let error =
+                        Error::new(ErrorKind::Interrupted, "the body broke off").with_source(error);
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {

@@ -119,7 +119,9 @@ impl Fault {
     pub fn message(&self) -> String {
         match self {
             Self::NoRoute => "there is nothing at this path".into(),
-            Self::Method(allowed) => format!("the method is not allowed here, these are: {allowed}"),
+            Self::Method(allowed) => {
+                format!("the method is not allowed here, these are: {allowed}")
+            }
             Self::Media(refused) => (*refused).into(),
             Self::Store(error) => match error.kind() {
                 ErrorKind::Internal => "internal error".into(),

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn only_a_form_with_our_part_is_unwrapped() {
-        let form = b"--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
+        let form =
+            b"--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
         assert!(boundary_of(&Bytes::from_static(form)).is_some());
         for other in [
             &b"--XyZ\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nabc"[..],

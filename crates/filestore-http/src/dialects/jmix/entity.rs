@@ -133,9 +133,8 @@ impl Entity {
 impl Attribute {
     fn checked(&self, value: &Value) -> Result<Value> {
         let taken = match (self.kind, value) {
-            (AttributeType::String, Value::String(_)) | (AttributeType::Decimal, Value::Number(_)) => {
-                Some(value.clone())
-            }
+            (AttributeType::String, Value::String(_))
+            | (AttributeType::Decimal, Value::Number(_)) => Some(value.clone()),
             (AttributeType::Decimal, Value::String(text)) => {
                 text.parse::<Number>().ok().map(Value::Number)
             }

@@ -1,6 +1,8 @@
 //! One function for each route.
 
-use filestore::{Attributes, Error, ErrorKind, Expected, NewFile, OtherRecord, RecordChange};
+use filestore::{
+    Attributes, Error, ErrorKind, Expected, Files, NewFile, OtherRecord, RecordChange,
+};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -75,7 +77,8 @@ pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, F
     // The name is whatever the referrer made of it, and so is this type; the policy looks at the
     // type alone.
     let content_type = served_type(Some(of_name(&reference.name)));
-    let kind = if wanted.attachment { Kind::Attachment } else { call.host.inline.kind(&content_type) };
+    let kind =
+        if wanted.attachment { Kind::Attachment } else { call.host.inline.kind(&content_type) };
     let presentation = Presentation { name: &reference.name, content_type, kind };
     let mut answer = download::serve(&file, call.head, presentation).await?;
     let headers = answer.headers_mut();
@@ -120,12 +123,12 @@ fn creation(entity: &Entity, body: &Value) -> Result<RecordChange, Fault> {
 }
 
 pub(super) async fn load(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
-    let record = find(&call, entity, id).await?;
+    let record = find(&call.files, entity, id).await?;
     Ok(json(StatusCode::OK, &shown(entity, &record)?))
 }
 
 pub(super) async fn update(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
-    let found = find(&call, entity, id).await?;
+    let found = find(&call.files, entity, id).await?;
     let Call { files, body, .. } = call;
     let body: Value = read_json(body).await?;
     let mut record = attributes_of(&found)?;
@@ -142,7 +145,7 @@ pub(super) async fn update(call: Call<'_>, entity: &Entity, id: &str) -> Result<
 }
 
 pub(super) async fn remove(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
-    let found = find(&call, entity, id).await?;
+    let found = find(&call.files, entity, id).await?;
     let removal = RecordChange {
         kind: found.kind,
         key: found.key,
@@ -160,9 +163,9 @@ pub(super) async fn remove(call: Call<'_>, entity: &Entity, id: &str) -> Result<
     }
 }
 
-async fn find(call: &Call<'_>, entity: &Entity, id: &str) -> Result<OtherRecord, Fault> {
+async fn find(files: &Files, entity: &Entity, id: &str) -> Result<OtherRecord, Fault> {
     let key = parse_id(id)?.hyphenated().to_string();
-    let found = call.files.records().load(&kind_of(entity), &key).await?;
+    let found = files.records().load(&kind_of(entity), &key).await?;
     found.ok_or_else(|| no_such_record(&entity.name, id))
 }
 

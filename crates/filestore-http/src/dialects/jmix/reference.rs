@@ -29,7 +29,12 @@ impl FileReference {
     /// The reference to a file.
     pub(super) fn to(record: &FileRecord) -> Self {
         let name = &record.attributes.name;
-        Self { storage: STORAGE.into(), path: path_of(record), id: Some(record.id), name: name.clone() }
+        Self {
+            storage: STORAGE.into(),
+            path: path_of(record),
+            id: Some(record.id),
+            name: name.clone(),
+        }
     }
 
     /// Reads a reference: storage, path, and parameters of which the first is the name, whatever
@@ -37,13 +42,16 @@ impl FileReference {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (storage, rest) = text.split_once("://")?;
         let (path, query) = rest.split_once('?')?;
-        let legal = |part: &str| !part.chars().any(|c| c.is_control() || "\\\"<>^`{|}#".contains(c));
+        let legal =
+            |part: &str| !part.chars().any(|c| c.is_control() || "\\\"<>^`{|}#".contains(c));
         if !is_scheme(storage) || path.is_empty() || path.contains(' ') || !legal(rest) {
             return None;
         }
         let mut pairs = query.split('&').map(|pair| pair.split_once('='));
         let (_, name) = pairs.next()??;
-        if name.contains('=') || !pairs.all(|pair| pair.is_some_and(|(_, value)| !value.contains('='))) {
+        if name.contains('=')
+            || !pairs.all(|pair| pair.is_some_and(|(_, value)| !value.contains('=')))
+        {
             return None;
         }
         let segments: Vec<&str> = path.split('/').collect();
@@ -130,7 +138,8 @@ mod tests {
 
     #[test]
     fn further_parameters_are_read_over() {
-        let text = "fs://2021/01/25/60680137-5d4a-69a0-999e-526acf141308.png?name=1.txt&testParam=foo";
+        let text =
+            "fs://2021/01/25/60680137-5d4a-69a0-999e-526acf141308.png?name=1.txt&testParam=foo";
         assert_eq!(FileReference::parse(text).unwrap().name, "1.txt");
     }
 

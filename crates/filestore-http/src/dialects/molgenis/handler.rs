@@ -60,7 +60,8 @@ pub(super) async fn metadata(call: Call<'_>, id: FileId) -> Result<Answer, Fault
 }
 
 pub(super) async fn download(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
-    let file = download::open(&call.files, id, call.head).await.map_err(|error| named(error, id))?;
+    let file =
+        download::open(&call.files, id, call.head).await.map_err(|error| named(error, id))?;
     let presentation = Presentation {
         name: &file.record.attributes.name,
         content_type: served_type(Some(content_type(&file.record))),
