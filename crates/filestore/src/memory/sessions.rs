@@ -2,8 +2,11 @@
 
 use std::ops::Bound;
 
-use crate::backend::{Finished, Part, Publication};
+use bytes::Bytes;
+
+use crate::backend::{Finished, Part, Place, Publication, Segment};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
 use crate::id::{FileId, Revision, Tenant, Timestamp};
 use crate::memory::state::State;
 use crate::record::{ContentInfo, FileRecord};
@@ -116,7 +119,11 @@ impl State {
             stored: publication.stored,
         };
         let parts = self.take_parts(session);
-        let segments = parts.into_iter().map(|part| part.segment).collect();
+        let mut segments: Vec<_> = parts.into_iter().map(|part| part.segment).collect();
+        if segments.is_empty() {
+            let sha256 = Digest::of(b"");
+            segments.push(Segment { size: 0, sha256, place: Place::Inline(Bytes::new()) });
+        }
         self.publish(tenant, content.clone(), segments)?;
         let record = self.swap_content(tenant, record, content, now);
         let session = self.turn(tenant, row, UploadState::Completed, now);
