@@ -96,7 +96,7 @@ fn a_blob_is_a_private_file_named_by_its_key_and_nothing_else_is_left() {
             assert_eq!(size.unwrap(), content.len() as u64);
         });
         let path = root.join("blobs/0f/0fa5a5a5a5a5a5a5a5a5a5a5a5a5a501");
-        assert_eq!(files(root), [path.clone()]);
+        assert_eq!(files(root), std::slice::from_ref(&path));
         assert_eq!(fs::read(&path).unwrap(), content);
         assert_eq!(mode(&path), 0o600);
     });
@@ -157,7 +157,9 @@ fn a_put_that_is_dropped_before_its_stream_ended_leaves_nothing() {
             let (reached, stalled) = oneshot::channel();
             let mut reached = Some(reached);
             let stall = stream::poll_fn(move |_| {
-                reached.take().map(|reached| reached.send(()).unwrap());
+                if let Some(reached) = reached.take() {
+                    reached.send(()).unwrap();
+                }
                 std::task::Poll::Pending
             });
             let content = stream::iter(in_frames(&noise(2 * MIB), 70_000)).chain(stall);
