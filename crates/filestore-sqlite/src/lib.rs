@@ -1,1 +1,29 @@
-//! placeholder
+//! Metadata, upload sessions and small contents of a [filestore](filestore) in one embedded SQLite
+//! file.
+//!
+//! [`SqliteRepository`] implements all of [`Repository`](filestore::backend::Repository). One thread
+//! writes: calls that wait together share one commit and one sync. Reads run on their own
+//! connections and wait for nobody.
+//!
+//! A runtime of tokio must be at hand: lists run on its threads for blocking work.
+
+mod connection;
+mod contents;
+mod error;
+mod files;
+mod index;
+mod ledger;
+mod options;
+mod query;
+mod readers;
+mod records;
+mod repository;
+mod row;
+mod schema;
+mod sql;
+mod upkeep;
+mod uploads;
+mod writer;
+
+pub use options::{Durability, SqliteOptions};
+pub use repository::SqliteRepository;

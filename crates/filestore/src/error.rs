@@ -75,24 +75,14 @@ impl Error {
     /// An error of `kind` with a message for people.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            message: message.into(),
-            items: Vec::new(),
-            source: None,
-        }))
+        Self(Box::new(Inner { kind, message: message.into(), items: Vec::new(), source: None }))
     }
 
     /// The refusal of a batch: takes the kind of its first element and names them all.
     #[cold]
     pub fn of_items(items: Vec<ItemError>, message: impl Into<Cow<'static, str>>) -> Self {
         let kind = items.first().map_or(ErrorKind::Internal, |item| item.kind);
-        Self(Box::new(Inner {
-            kind,
-            message: message.into(),
-            items,
-            source: None,
-        }))
+        Self(Box::new(Inner { kind, message: message.into(), items, source: None }))
     }
 
     /// Attaches the cause.
@@ -151,8 +141,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
-        out.field("kind", &self.0.kind)
-            .field("message", &self.0.message);
+        out.field("kind", &self.0.kind).field("message", &self.0.message);
         if !self.0.items.is_empty() {
             out.field("items", &self.0.items);
         }
@@ -193,14 +182,8 @@ mod tests {
     #[test]
     fn a_batch_error_takes_the_kind_of_its_first_item() {
         let items = vec![
-            ItemError {
-                index: 2,
-                kind: ErrorKind::AlreadyExists,
-            },
-            ItemError {
-                index: 5,
-                kind: ErrorKind::NotFound,
-            },
+            ItemError { index: 2, kind: ErrorKind::AlreadyExists },
+            ItemError { index: 5, kind: ErrorKind::NotFound },
         ];
         let error = Error::of_items(items.clone(), "refused");
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);

@@ -81,12 +81,8 @@ impl Hasher {
     /// [`Internal`](crate::ErrorKind::Internal) when the state is damaged.
     pub fn resume(state: &HashState) -> Result<Self> {
         let (_, raw) = state.0.split_at(1);
-        let raw = raw
-            .try_into()
-            .map_err(|_| Error::internal("hash state has the wrong length"))?;
-        Sha256::deserialize(&raw)
-            .map(Self)
-            .map_err(|_| Error::internal("hash state is damaged"))
+        let raw = raw.try_into().map_err(|_| Error::internal("hash state has the wrong length"))?;
+        Sha256::deserialize(&raw).map(Self).map_err(|_| Error::internal("hash state is damaged"))
     }
 }
 
@@ -143,10 +139,7 @@ mod tests {
     #[test]
     fn digests_are_read_in_either_case_and_written_in_lower() {
         let digest = Digest::of(b"abc");
-        assert_eq!(
-            digest.to_string().to_uppercase().parse::<Digest>().unwrap(),
-            digest
-        );
+        assert_eq!(digest.to_string().to_uppercase().parse::<Digest>().unwrap(), digest);
         assert!("abc".parse::<Digest>().is_err());
     }
 }

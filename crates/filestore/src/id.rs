@@ -203,18 +203,14 @@ impl Timestamp {
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self::from_millis(
-            self.0
-                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+            self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
         )
     }
 
     /// This moment less `duration`, and never before 1970.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long it is from `earlier` to this moment; zero when `earlier` is later.

@@ -25,6 +25,7 @@ pub use hash::{Digest, HashState, Hasher};
 pub use id::{
     BlobKey, ContentId, FileId, FileNumber, Revision, StoreId, Subject, Tenant, Timestamp,
 };
+pub use memory::{MemoryBlobs, MemoryRepository};
 pub use other::{Expected, OtherRecord, RecordChange};
 pub use query::{
     Cond, Cursor, FileQuery, NameMatch, Page, SetField, TextField, TimeField, fold, prefix_bound,
@@ -32,5 +33,9 @@ pub use query::{
 };
 pub use range::RangeSpec;
 pub use record::{Attributes, ContentInfo, Expect, Extent, FileKey, FileRecord, NewFile, Term};
+pub use store::{
+    Completion, FileStore, FileStoreBuilder, Files, Fsck, FsckReport, Limits, OpenFile, Orphans,
+    Records, Sweep, SweepReport, Uploads,
+};
 pub use stream::{ByteStream, Peeked};
 pub use upload::{NewUpload, PartInfo, PartNumber, UploadSession, UploadState, UploadTarget};

@@ -27,11 +27,7 @@ impl FileQuery {
 
 impl Default for FileQuery {
     fn default() -> Self {
-        Self {
-            all: Vec::new(),
-            after: None,
-            limit: 100,
-        }
+        Self { all: Vec::new(), after: None, limit: 100 }
     }
 }
 
@@ -57,11 +53,7 @@ impl Cursor {
     pub fn new(text: impl Into<String>) -> Result<Self> {
         let text = text.into();
         let fits = (1..=1024).contains(&text.len());
-        if !fits
-            || !text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        {
+        if !fits || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return Err(Error::invalid("invalid cursor"));
         }
         Ok(Self(text))
@@ -144,11 +136,9 @@ impl SetField {
         match (self, wanted) {
             (Self::Labels, Term::Text(text)) => record.attributes.labels.contains(text),
             (Self::Labels, Term::Int(_)) => false,
-            (Self::Terms(name), _) => record
-                .attributes
-                .terms
-                .get(name)
-                .is_some_and(|terms| terms.contains(wanted)),
+            (Self::Terms(name), _) => {
+                record.attributes.terms.get(name).is_some_and(|terms| terms.contains(wanted))
+            }
         }
     }
 }
@@ -198,9 +188,9 @@ impl Cond {
     pub fn matches(&self, record: &FileRecord) -> bool {
         match self {
             Self::Is(field, text) => field.of(record) == Some(text),
-            Self::Prefix(field, text) => field
-                .of(record)
-                .is_some_and(|value| value.starts_with(text)),
+            Self::Prefix(field, text) => {
+                field.of(record).is_some_and(|value| value.starts_with(text))
+            }
             Self::Name(how, text) => how.matches(&fold(&record.attributes.name), text),
             Self::Time(field, range) => field.of(record).is_some_and(|time| range.contains(&time)),
             Self::Number(range) => range.contains(&record.number.get()),
@@ -209,10 +199,9 @@ impl Cond {
             Self::Metadata(key, value) => record.attributes.metadata.get(key) == Some(value),
             Self::AnyOf(field, terms) => terms.iter().any(|term| field.holds(record, term)),
             Self::AllOf(field, terms) => terms.iter().all(|term| field.holds(record, term)),
-            Self::Overlaps(extent) => record
-                .attributes
-                .extent
-                .is_some_and(|own| own.overlaps(extent)),
+            Self::Overlaps(extent) => {
+                record.attributes.extent.is_some_and(|own| own.overlaps(extent))
+            }
         }
     }
 }
@@ -224,9 +213,7 @@ impl NameMatch {
             Self::Is => name == text,
             Self::Prefix => name.starts_with(text),
             Self::Contains => name.contains(text),
-            Self::Similar => trigrams(text)
-                .iter()
-                .any(|trigram| name.contains(trigram.as_str())),
+            Self::Similar => trigrams(text).iter().any(|trigram| name.contains(trigram.as_str())),
         }
     }
 }
@@ -253,10 +240,7 @@ pub fn fold(text: &str) -> String {
 /// The distinct runs of three characters in folded text, in ascending order.
 pub fn trigrams(folded: &str) -> Vec<String> {
     let chars: Vec<char> = folded.chars().collect();
-    let mut found: Vec<String> = chars
-        .windows(3)
-        .map(|three| three.iter().collect())
-        .collect();
+    let mut found: Vec<String> = chars.windows(3).map(|three| three.iter().collect()).collect();
     found.sort_unstable();
     found.dedup();
     found

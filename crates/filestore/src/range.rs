@@ -52,10 +52,7 @@ mod tests {
             (RangeSpec::From(0), 0),
             (RangeSpec::FromTo(5, 4), 10),
         ] {
-            assert_eq!(
-                range.resolve(size).unwrap_err().kind(),
-                ErrorKind::RangeNotSatisfiable
-            );
+            assert_eq!(range.resolve(size).unwrap_err().kind(), ErrorKind::RangeNotSatisfiable);
         }
     }
 }

@@ -88,9 +88,7 @@ impl Extent {
     }
 
     fn is_valid(&self) -> bool {
-        let finite = [self.min_x, self.max_x, self.min_y, self.max_y]
-            .iter()
-            .all(|v| v.is_finite());
+        let finite = [self.min_x, self.max_x, self.min_y, self.max_y].iter().all(|v| v.is_finite());
         finite && self.min_x <= self.max_x && self.min_y <= self.max_y
     }
 }
@@ -98,27 +96,15 @@ impl Extent {
 impl Attributes {
     /// Attributes with this name and nothing else.
     pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            ..Self::default()
-        }
+        Self { name: name.into(), ..Self::default() }
     }
 
     /// Every text in it, names and keys included.
     fn texts(&self) -> impl Iterator<Item = &str> {
-        let optional = [
-            &self.external_id,
-            &self.directory,
-            &self.source,
-            &self.content_type,
-        ]
-        .into_iter()
-        .flatten();
-        let pairs = self
-            .metadata
-            .iter()
-            .chain(&self.extras)
-            .flat_map(|(key, value)| [key, value]);
+        let optional = [&self.external_id, &self.directory, &self.source, &self.content_type]
+            .into_iter()
+            .flatten();
+        let pairs = self.metadata.iter().chain(&self.extras).flat_map(|(key, value)| [key, value]);
         let terms = self.terms.iter().flat_map(|(name, values)| {
             let texts = values.iter().filter_map(|value| match value {
                 Term::Text(text) => Some(text),
@@ -153,9 +139,7 @@ impl Attributes {
             return Err(Error::invalid("an external id must not be empty"));
         }
         if self.extent.is_some_and(|extent| !extent.is_valid()) {
-            return Err(Error::invalid(
-                "an extent needs finite edges in ascending order",
-            ));
+            return Err(Error::invalid("an extent needs finite edges in ascending order"));
         }
         Ok(())
     }
@@ -164,6 +148,8 @@ impl Attributes {
 /// A file to be made.
 #[derive(Clone, Debug, Default)]
 pub struct NewFile {
+    /// Its id, for callers that show it inside the attributes; `None` mints one.
+    pub id: Option<FileId>,
     /// What the client says of it.
     pub attributes: Attributes,
     /// What the content must be.
@@ -178,10 +164,7 @@ impl From<&str> for NewFile {
 
 impl From<Attributes> for NewFile {
     fn from(attributes: Attributes) -> Self {
-        Self {
-            attributes,
-            expect: Expect::default(),
-        }
+        Self { attributes, ..Self::default() }
     }
 }
 

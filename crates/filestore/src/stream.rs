@@ -42,18 +42,12 @@ impl<'a> ByteStream<'a> {
 
     /// A stream that speaks this crate's errors already: backends and adaptors.
     pub fn from_results(stream: impl Stream<Item = Result<Bytes>> + Send + 'a) -> Self {
-        Self {
-            head: VecDeque::new(),
-            tail: Some(stream.boxed()),
-        }
+        Self { head: VecDeque::new(), tail: Some(stream.boxed()) }
     }
 
     /// No bytes at all.
     pub fn empty() -> Self {
-        Self {
-            head: VecDeque::new(),
-            tail: None,
-        }
+        Self { head: VecDeque::new(), tail: None }
     }
 
     /// All of the content, when it is here already and no stream has to be polled for it.
@@ -94,10 +88,7 @@ impl<'a> ByteStream<'a> {
             seen.push_back(chunk);
             if total > limit {
                 seen.append(&mut self.head);
-                return Ok(Peeked::Longer(Self {
-                    head: seen,
-                    tail: self.tail,
-                }));
+                return Ok(Peeked::Longer(Self { head: seen, tail: self.tail }));
             }
         }
         Ok(Peeked::Whole(join(seen, total)))
@@ -141,10 +132,7 @@ impl fmt::Debug for ByteStream<'_> {
 
 impl From<Bytes> for ByteStream<'_> {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            head: VecDeque::from([bytes]),
-            tail: None,
-        }
+        Self { head: VecDeque::from([bytes]), tail: None }
     }
 }
 
@@ -189,10 +177,7 @@ mod tests {
             futures::stream::iter([Ok(Bytes::from("ab")), Err(std::io::Error::other("reset"))]);
         let error = block_on(ByteStream::new(broken).collect()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
-        assert_eq!(
-            std::error::Error::source(&error).unwrap().to_string(),
-            "reset"
-        );
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "reset");
     }
 
     #[test]

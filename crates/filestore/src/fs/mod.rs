@@ -103,10 +103,8 @@ impl BlobStore for FsBlobs {
     }
 
     async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<ByteStream<'static>> {
-        let (file, size) = self
-            .disk
-            .open_read(&layout::path(key))
-            .map_err(|error| match error.kind() {
+        let (file, size) =
+            self.disk.open_read(&layout::path(key)).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => FsError::Missing(key),
                 _ => FsError::from(error),
             })?;
@@ -156,11 +154,7 @@ fn list_folder(disk: &Disk, folder: u8, after: Option<BlobKey>) -> Result<Vec<Bl
         .list(&layout::folder_of(folder), |name| wanted(name).is_some())?
         .into_iter()
         .filter_map(|entry| {
-            Some(BlobInfo {
-                key: wanted(&entry.name)?,
-                size: entry.size,
-                stored: entry.modified,
-            })
+            Some(BlobInfo { key: wanted(&entry.name)?, size: entry.size, stored: entry.modified })
         })
         .collect();
     blobs.sort_unstable_by_key(|blob| blob.key);

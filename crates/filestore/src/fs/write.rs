@@ -130,11 +130,10 @@ impl Draft {
         if durability == Durability::Full {
             temp.sync_data()?;
         }
-        disk.link(temp, &layout::path(key))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => FsError::Exists(key),
-                _ => FsError::from(error),
-            })?;
+        disk.link(temp, &layout::path(key)).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => FsError::Exists(key),
+            _ => FsError::from(error),
+        })?;
         if durability == Durability::Full {
             disk.sync_folder(&layout::folder(key))?;
         }

@@ -1,0 +1,81 @@
+//! Faults in Jmix's words: `{"error": "…", "details": "…"}`; 401 has no body.
+
+use filestore::{Error, ErrorKind};
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use super::entity::INVALID_ID;
+use super::wire::ErrorInfo;
+use crate::body::ResponseBody;
+use crate::dialect::{Answer, Fault, Head};
+use crate::protocol::json;
+
+/// A message that carries its own title, apart by a line end.
+fn titled(kind: ErrorKind, title: &str, details: String) -> Fault {
+    Error::new(kind, format!("{title}\n{details}")).into()
+}
+
+pub(super) fn cannot_convert(text: &str) -> Fault {
+    let details = format!("Cannot convert '{text}' into valid file reference");
+    titled(ErrorKind::InvalidArgument, "Invalid file reference", details)
+}
+
+pub(super) fn unknown_storage(name: &str) -> Fault {
+    let details = format!("Cannot find FileStorage with name: '{name}'");
+    titled(ErrorKind::InvalidArgument, "Invalid file reference", details)
+}
+
+pub(super) fn no_such_file(reference: &str) -> Fault {
+    let details = format!("File not found. File reference: {reference}");
+    titled(ErrorKind::NotFound, "File not found", details)
+}
+
+pub(super) fn unknown_entity(name: &str) -> Fault {
+    titled(ErrorKind::NotFound, "Entity not found", format!("Entity {name} not found"))
+}
+
+pub(super) fn no_such_record(entity: &str, id: &str) -> Fault {
+    let details = format!("Entity {entity} with id {id} not found");
+    titled(ErrorKind::NotFound, "Entity not found", details)
+}
+
+pub(super) fn render(fault: &Fault, head: Head<'_>) -> Answer {
+    let status = fault.status();
+    if status == StatusCode::UNAUTHORIZED {
+        return unauthorized();
+    }
+    let (error, details) = words(fault, head);
+    json(status, &ErrorInfo { error, details })
+}
+
+/// The table: title and details for each kind, by what was asked for.
+fn words(fault: &Fault, head: Head<'_>) -> (String, String) {
+    let message = fault.message();
+    if let Some((title, details)) = message.split_once('\n') {
+        return (title.into(), details.into());
+    }
+    let is_file = head.path.starts_with("/files");
+    let is_upload = *head.method() == Method::POST;
+    let title = match (fault.kind(), is_file, is_upload) {
+        (Some(ErrorKind::Internal | ErrorKind::Unavailable), ..) => "Server error",
+        (Some(ErrorKind::Forbidden), true, true) => {
+            return ("File upload failed".into(), "File upload is not permitted".into());
+        }
+        (Some(ErrorKind::Forbidden), true, false) => {
+            return ("File download failed".into(), "File download is not permitted".into());
+        }
+        (Some(ErrorKind::Forbidden), false, _) => "Access denied",
+        (_, true, true) => "File upload failed",
+        (_, true, false) => "Error on downloading the file",
+        _ if message == INVALID_ID => return (INVALID_ID.into(), String::new()),
+        _ if message.starts_with("invalid JSON") => "Cannot deserialize an entity from JSON",
+        _ => "Bad request",
+    };
+    (title.into(), message)
+}
+
+fn unauthorized() -> Answer {
+    let mut answer = Response::new(ResponseBody::Empty);
+    *answer.status_mut() = StatusCode::UNAUTHORIZED;
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    answer
+}

@@ -1,0 +1,188 @@
+//! One function for each route.
+
+use filestore::{
+    Attributes, Error, ErrorKind, Expected, Files, NewFile, OtherRecord, RecordChange,
+};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::entity::{Entity, parse_id};
+use super::error::{cannot_convert, no_such_file, no_such_record, unknown_storage};
+use super::reference::{FileReference, STORAGE, form_encoded};
+use super::route::{Upload, Wanted};
+use super::wire::Uploaded;
+use crate::body::ResponseBody;
+use crate::dialect::{Answer, Call, Fault};
+use crate::protocol::disposition::Kind;
+use crate::protocol::download::{self, Presentation};
+use crate::protocol::form::{form_file, media_type, whole_body};
+use crate::protocol::media::{of_name, served_type};
+use crate::protocol::{json, read_json};
+
+/// Longest name in bytes.
+const MAX_NAME: usize = 1024;
+/// Most records that one request makes.
+const MAX_BULK: usize = 1000;
+
+pub(super) async fn upload(call: Call<'_>, upload: Upload) -> Result<Answer, Fault> {
+    if let Some(storage) = upload.storage.filter(|storage| storage != STORAGE) {
+        return Err(unknown_storage(&storage));
+    }
+    let base = call.base_url();
+    let Call { files, head, body, .. } = call;
+    let incoming = match media_type(head.headers()).as_str() {
+        "multipart/form-data" => {
+            let max_file = files.store().limits().max_file;
+            form_file(head.headers(), body, "file", max_file).await?
+        }
+        _ => whole_body(head.headers(), body)?,
+    };
+    let name = upload.name.or(incoming.name).unwrap_or_default();
+    if name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        let limit = format!("a name is limited to {MAX_NAME} bytes without control characters");
+        return Err(Error::invalid(limit).into());
+    }
+    let mut attributes = Attributes::named(name);
+    attributes.content_type = incoming.content_type;
+    let new = NewFile { expect: incoming.expect, ..attributes.into() };
+    let record = files.create(new, incoming.content).await?;
+
+    let file_ref = FileReference::to(&record).to_string();
+    let location = format!("{base}{}/files?fileRef={}", head.mount, form_encoded(&file_ref));
+    let size = record.content.as_ref().map_or(0, |content| content.size);
+    let uploaded = Uploaded { file_ref, name: &record.attributes.name, size };
+    located(json(StatusCode::CREATED, &uploaded), location)
+}
+
+fn located(mut answer: Answer, location: String) -> Result<Answer, Fault> {
+    let location = HeaderValue::try_from(location).map_err(|_| Error::internal("no location"))?;
+    answer.headers_mut().insert(header::LOCATION, location);
+    Ok(answer)
+}
+
+pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, Fault> {
+    let Some(text) = wanted.reference else {
+        return Err(Error::invalid("the parameter fileRef is required").into());
+    };
+    let reference = FileReference::parse(&text).ok_or_else(|| cannot_convert(&text))?;
+    if reference.storage != STORAGE {
+        return Err(unknown_storage(&reference.storage));
+    }
+    let id = reference.id.ok_or_else(|| no_such_file(&text))?;
+    let file = match download::open(&call.files, id, call.head).await {
+        Ok(file) if reference.names(&file.record) => file,
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => return Err(no_such_file(&text)),
+    };
+    // The name is whatever the referrer made of it, and so is this type; the policy looks at the
+    // type alone.
+    let content_type = served_type(Some(of_name(&reference.name)));
+    let kind =
+        if wanted.attachment { Kind::Attachment } else { call.host.inline.kind(&content_type) };
+    let presentation = Presentation { name: &reference.name, content_type, kind };
+    let mut answer = download::serve(&file, call.head, presentation).await?;
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::EXPIRES, HeaderValue::from_static("0"));
+    Ok(answer)
+}
+
+pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fault> {
+    let base = call.base_url();
+    let Call { files, head, body, .. } = call;
+    let (bodies, is_bulk) = match read_json(body).await? {
+        Value::Array(all) if (1..=MAX_BULK).contains(&all.len()) => (all, true),
+        Value::Array(_) => return Err(Error::invalid("an array holds 1 to 1000 entities").into()),
+        one => (vec![one], false),
+    };
+    let changes = bodies.iter().map(|body| creation(entity, body)).collect::<Result<_, _>>()?;
+    let made = files.records().write(changes).await?;
+    let shown: Vec<Value> =
+        made.iter().map(|record| shown(entity, record)).collect::<Result<_, Fault>>()?;
+    match (made.as_slice(), shown.as_slice()) {
+        ([record], [one]) if !is_bulk => {
+            let Entity { name, .. } = entity;
+            let location = format!("{base}{}/entities/{name}/{}", head.mount, record.key);
+            located(json(StatusCode::CREATED, one), location)
+        }
+        _ => Ok(json(StatusCode::CREATED, &shown)),
+    }
+}
+
+fn creation(entity: &Entity, body: &Value) -> Result<RecordChange, Fault> {
+    let body = object(body)?;
+    let id = Entity::id_of(body)?;
+    let record = Value::Object(entity.created(body)?);
+    Ok(RecordChange {
+        kind: kind_of(entity),
+        key: id.hyphenated().to_string(),
+        expected: Expected::Nothing,
+        body: Some(record.to_string()),
+    })
+}
+
+pub(super) async fn load(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
+    let record = find(&call.files, entity, id).await?;
+    Ok(json(StatusCode::OK, &shown(entity, &record)?))
+}
+
+pub(super) async fn update(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
+    let found = find(&call.files, entity, id).await?;
+    let Call { files, body, .. } = call;
+    let body: Value = read_json(body).await?;
+    let mut record = attributes_of(&found)?;
+    entity.update(&mut record, object(&body)?)?;
+    let change = RecordChange {
+        kind: found.kind,
+        key: found.key,
+        expected: Expected::Revision(found.revision),
+        body: Some(Value::Object(record).to_string()),
+    };
+    let updated = files.records().write(vec![change]).await?;
+    let updated = updated.first().ok_or_else(|| Error::internal("an update answered nothing"))?;
+    Ok(json(StatusCode::OK, &shown(entity, updated)?))
+}
+
+pub(super) async fn remove(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
+    let found = find(&call.files, entity, id).await?;
+    let removal = RecordChange {
+        kind: found.kind,
+        key: found.key,
+        expected: Expected::Something,
+        body: None,
+    };
+    match call.files.records().write(vec![removal]).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(no_such_record(&entity.name, id)),
+        outcome => {
+            outcome?;
+            let mut answer = Response::new(ResponseBody::Empty);
+            *answer.status_mut() = StatusCode::NO_CONTENT;
+            Ok(answer)
+        }
+    }
+}
+
+async fn find(files: &Files, entity: &Entity, id: &str) -> Result<OtherRecord, Fault> {
+    let key = parse_id(id)?.hyphenated().to_string();
+    let found = files.records().load(&kind_of(entity), &key).await?;
+    found.ok_or_else(|| no_such_record(&entity.name, id))
+}
+
+/// Under which kind the records of an entity are kept, apart from other APIs' records.
+fn kind_of(entity: &Entity) -> String {
+    format!("jmix.{}", entity.name)
+}
+
+fn shown(entity: &Entity, record: &OtherRecord) -> Result<Value, Fault> {
+    Ok(entity.shown(&record.key, &attributes_of(record)?))
+}
+
+fn attributes_of(record: &OtherRecord) -> filestore::Result<Map<String, Value>> {
+    serde_json::from_str(&record.body)
+        .map_err(|error| Error::internal("a stored entity is damaged").with_source(error))
+}
+
+fn object(body: &Value) -> filestore::Result<&Map<String, Value>> {
+    body.as_object().ok_or_else(|| Error::invalid("an entity is a JSON object"))
+}

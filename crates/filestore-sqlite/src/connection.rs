@@ -1,0 +1,58 @@
+//! Connections and their settings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::DbResult;
+use crate::options::Durability;
+
+/// How long a writer waits for another process that writes to the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept ready. Lists make their own, so there are more than stand in the code.
+const STATEMENTS: usize = 128;
+
+/// The connection that writes. Makes the file when there is none.
+pub(crate) fn writing(path: &Path, durability: Durability) -> DbResult<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Relaxed => "NORMAL",
+    };
+    db.pragma_update(None, "synchronous", synchronous)?;
+    // The log is used again from its start after a checkpoint; this only gives back what a burst
+    // made it grow to.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    db.pragma_update(None, "cache_size", -(32 << 10))?;
+    settle(&db)?;
+    Ok(db)
+}
+
+/// A connection that cannot write and never waits: in WAL mode nothing makes a reader wait.
+pub(crate) fn reading(path: &Path) -> DbResult<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(Duration::ZERO)?;
+    db.pragma_update(None, "query_only", true)?;
+    db.pragma_update(None, "cache_size", -(16 << 10))?;
+    settle(&db)?;
+    Ok(db)
+}
+
+fn settle(db: &Connection) -> DbResult<()> {
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! The indexes that can yield candidates for conditions.
+
+use filestore::{Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, trigrams};
+use rusqlite::types::Value;
+
+use super::filter::{Sql, bytes, clamped_int, json, term_hashes};
+use crate::index::{KEY_LEN, TermHash, clamped, key_of, pair_hash};
+use crate::sql::millis;
+
+/// Drivers among which is chosen at most: counting the candidates of each takes its time.
+const DRIVERS: usize = 16;
+
+/// Trigrams that are looked up for one text at most.
+const TRIGRAMS: usize = 100;
+
+/// One way to find candidates: every file that a condition holds for, and maybe more.
+#[derive(Debug)]
+pub(super) struct Driver {
+    /// Where candidates come from: an index of `file f`, or another table.
+    pub(super) scan: &'static str,
+    /// Leads from there to `f`, and to the tenant's files only.
+    pub(super) join: Sql,
+    /// What bounds the candidates, but for [`low`](Self::low).
+    pub(super) filter: Sql,
+    pub(super) order: Order,
+    /// The column that is walked.
+    pub(super) column: &'static str,
+    /// Its least value.
+    pub(super) low: Option<Value>,
+    /// Of drivers with as many candidates the one with the least rank is taken.
+    pub(super) rank: u8,
+}
+
+/// The order in which a driver yields its candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By the column, which is a number.
+    Number,
+    /// By the column, and by number where it is equal.
+    Key,
+    /// By the column, which is a row.
+    Row,
+    /// None that can be gone on from.
+    Any,
+}
+
+/// The drivers for conditions, always in the same order. All files by number is the first.
+pub(super) fn drivers(tenant: i64, conds: &[Cond]) -> Vec<Driver> {
+    let specific = conds.iter().flat_map(|cond| of_cond(tenant, cond));
+    std::iter::once(all_files(tenant, conds))
+        .chain(specific)
+        .take(DRIVERS)
+        .collect()
+}
+
+/// All files by number, between the bounds that conditions on the number set.
+fn all_files(tenant: i64, conds: &[Cond]) -> Driver {
+    let ranges = conds.iter().filter_map(|cond| match cond {
+        Cond::Number(range) => Some(range),
+        _ => None,
+    });
+    let low = ranges
+        .clone()
+        .map(|range| *range.start())
+        .max()
+        .unwrap_or(0);
+    let high = ranges.map(|range| *range.end()).min().unwrap_or(u64::MAX);
+    let filter = Sql::with(
+        "f.tenant = ? AND f.number <= ?",
+        [Value::Integer(tenant), clamped_int(high)],
+    );
+    Driver {
+        rank: 9,
+        low: Some(clamped_int(low)),
+        ..by_number("file f INDEXED BY file_number", filter)
+    }
+}
+
+fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
+    let driver = match cond {
+        Cond::Is(field, value) => equal_text(tenant, *field, value),
+        Cond::Prefix(TextField::Name, prefix) => name_prefix(tenant, &fold(prefix)),
+        Cond::Prefix(field, prefix) => {
+            let (scan, column) = text_index(*field);
+            prefixed(tenant, scan, column, prefix)
+        }
+        Cond::Name(NameMatch::Is, name) => equal_name(tenant, name),
+        Cond::Name(NameMatch::Prefix, prefix) => name_prefix(tenant, prefix),
+        Cond::Name(NameMatch::Contains, part) => {
+            let mut parts = trigrams(part);
+            parts.truncate(TRIGRAMS);
+            return named(tenant, &parts, " AND ").into_iter().collect();
+        }
+        Cond::Name(NameMatch::Similar, text) => {
+            let parts = trigrams(text);
+            let parts = if parts.len() > TRIGRAMS {
+                &[]
+            } else {
+                parts.as_slice()
+            };
+            return named(tenant, parts, " OR ").into_iter().collect();
+        }
+        Cond::Time(field, range) => {
+            timed(tenant, *field, millis(*range.start()), millis(*range.end()))
+        }
+        Cond::Owner(owner) => equal(
+            tenant,
+            "file f INDEXED BY file_owner",
+            "f.owner",
+            Value::Text(owner.as_str().to_owned()),
+        ),
+        Cond::HasContent(false) => by_number(
+            "file f INDEXED BY file_empty",
+            Sql::with(
+                "f.tenant = ? AND f.content IS NULL",
+                [Value::Integer(tenant)],
+            ),
+        ),
+        Cond::Metadata(key, value) => term(tenant, pair_hash(key, value)),
+        Cond::AnyOf(field, values) => match term_hashes(field, values).as_slice() {
+            [] => return Vec::new(),
+            [hash] => term(tenant, *hash),
+            hashes => terms(tenant, hashes),
+        },
+        Cond::AllOf(field, values) => {
+            let hashes = term_hashes(field, values);
+            return hashes.into_iter().map(|hash| term(tenant, hash)).collect();
+        }
+        Cond::Overlaps(extent) => overlapping(tenant, extent),
+        Cond::Number(_) | Cond::HasContent(true) => return Vec::new(),
+    };
+    vec![driver]
+}
+
+fn by_number(scan: &'static str, filter: Sql) -> Driver {
+    Driver {
+        scan,
+        join: Sql::default(),
+        filter,
+        order: Order::Number,
+        column: "f.number",
+        low: None,
+        rank: 0,
+    }
+}
+
+fn equal(tenant: i64, scan: &'static str, column: &str, value: Value) -> Driver {
+    let filter = format!("f.tenant = ? AND {column} = ?");
+    by_number(scan, Sql::with(filter, [Value::Integer(tenant), value]))
+}
+
+fn equal_text(tenant: i64, field: TextField, value: &str) -> Driver {
+    match field {
+        TextField::Name => equal_name(tenant, &fold(value)),
+        TextField::ExternalId => equal(
+            tenant,
+            "file f INDEXED BY file_external",
+            "f.external_id",
+            Value::Text(value.to_owned()),
+        ),
+        _ => {
+            let (scan, column) = text_index(field);
+            equal(tenant, scan, column, Value::Blob(key_of(value).to_vec()))
+        }
+    }
+}
+
+/// Whoever has a name has its folded form too, so that one index does for both.
+fn equal_name(tenant: i64, folded: &str) -> Driver {
+    let (scan, column) = text_index(TextField::Name);
+    equal(tenant, scan, column, Value::Blob(key_of(folded).to_vec()))
+}
+
+fn name_prefix(tenant: i64, folded: &str) -> Driver {
+    let (scan, column) = text_index(TextField::Name);
+    prefixed(tenant, scan, column, folded)
+}
+
+fn prefixed(tenant: i64, scan: &'static str, column: &'static str, prefix: &str) -> Driver {
+    let prefix = prefix
+        .get(..prefix.floor_char_boundary(KEY_LEN))
+        .unwrap_or(prefix);
+    let high = prefix_bound(prefix).map(Value::Blob);
+    by_key(tenant, scan, column, bytes(prefix), "<", high)
+}
+
+fn timed(tenant: i64, field: TimeField, low: i64, high: i64) -> Driver {
+    let (scan, column) = time_index(field);
+    by_key(
+        tenant,
+        scan,
+        column,
+        Value::Integer(low),
+        "<=",
+        Some(Value::Integer(high)),
+    )
+}
+
+fn by_key(
+    tenant: i64,
+    scan: &'static str,
+    column: &'static str,
+    low: Value,
+    below: &str,
+    high: Option<Value>,
+) -> Driver {
+    let tenant = Sql::with("f.tenant = ?", [Value::Integer(tenant)]);
+    let filter = match high {
+        Some(high) => tenant.and(Sql::with(format!("{column} {below} ?"), [high])),
+        None => tenant,
+    };
+    Driver {
+        order: Order::Key,
+        column,
+        low: Some(low),
+        rank: 2,
+        ..by_number(scan, filter)
+    }
+}
+
+const TERM_TO_FILE: &str = "CROSS JOIN file f ON f.tenant = t.tenant AND f.number = t.number";
+
+fn term(tenant: i64, hash: TermHash) -> Driver {
+    let params = [Value::Integer(tenant), Value::Blob(hash.to_vec())];
+    Driver {
+        join: Sql::new(TERM_TO_FILE),
+        column: "t.number",
+        ..by_number("term t", Sql::with("t.tenant = ? AND t.hash = ?", params))
+    }
+}
+
+/// A file that has several of the values comes with the least of them.
+fn terms(tenant: i64, hashes: &[TermHash]) -> Driver {
+    let among = "IN (SELECT unhex(value) FROM json_each(?))";
+    let join = format!(
+        "{TERM_TO_FILE} AND NOT EXISTS (SELECT 1 FROM term y WHERE y.tenant = t.tenant \
+         AND y.number = t.number AND y.hash < t.hash AND y.hash {among})"
+    );
+    Driver {
+        scan: "term t",
+        join: Sql::with(join, [json(hashes)]),
+        filter: Sql::with(
+            format!("t.tenant = ? AND t.hash {among}"),
+            [Value::Integer(tenant), json(hashes)],
+        ),
+        order: Order::Any,
+        column: "t.number",
+        low: None,
+        rank: 1,
+    }
+}
+
+/// Names that have all or any of the trigrams; `None` when there is no trigram to go by.
+fn named(tenant: i64, trigrams: &[String], operator: &str) -> Option<Driver> {
+    // A folded name has no such character, and the language of the index takes it for the end.
+    if trigrams.is_empty() || trigrams.iter().any(|trigram| trigram.contains('\0')) {
+        return None;
+    }
+    let phrases: Vec<_> = trigrams
+        .iter()
+        .map(|trigram| format!("\"{}\"", trigram.replace('"', "\"\"")))
+        .collect();
+    let params = [
+        Value::Text(phrases.join(operator)),
+        Value::Integer(((tenant + 1) << 40) - 1),
+    ];
+    Some(Driver {
+        scan: "file_trigram n",
+        join: Sql::with(
+            "CROSS JOIN file f ON f.row = n.rowid AND +f.tenant = ?",
+            [Value::Integer(tenant)],
+        ),
+        filter: Sql::with("n.file_trigram MATCH ? AND n.rowid <= ?", params),
+        order: Order::Row,
+        column: "n.rowid",
+        low: Some(Value::Integer(tenant << 40)),
+        rank: 1,
+    })
+}
+
+fn overlapping(tenant: i64, extent: &Extent) -> Driver {
+    let [min_x, max_x, min_y, max_y] = clamped(extent).map(Value::Real);
+    let (low, high) = (Value::Integer(tenant), Value::Integer(tenant));
+    Driver {
+        scan: "file_extent e",
+        join: Sql::with(
+            "CROSS JOIN file f ON f.row = e.row AND +f.tenant = ?",
+            [Value::Integer(tenant)],
+        ),
+        filter: Sql::with(
+            "e.min_tenant <= ? AND e.max_tenant >= ? AND e.min_x <= ? AND e.max_x >= ? \
+             AND e.min_y <= ? AND e.max_y >= ?",
+            [low, high, max_x, min_x, max_y, min_y],
+        ),
+        order: Order::Any,
+        column: "e.row",
+        low: None,
+        rank: 1,
+    }
+}
+
+/// The index over a text, and the column with its first bytes that it is over.
+fn text_index(field: TextField) -> (&'static str, &'static str) {
+    match field {
+        TextField::Name => ("file f INDEXED BY file_name", "f.name_key"),
+        TextField::ExternalId => ("file f INDEXED BY file_external_key", "f.external_key"),
+        TextField::Directory => ("file f INDEXED BY file_directory", "f.directory_key"),
+        TextField::Source => ("file f INDEXED BY file_source", "f.source_key"),
+        TextField::ContentType => ("file f INDEXED BY file_type", "f.type_key"),
+    }
+}
+
+/// The index over a time.
+fn time_index(field: TimeField) -> (&'static str, &'static str) {
+    match field {
+        TimeField::Created => ("file f INDEXED BY file_created", "f.created"),
+        TimeField::Updated => ("file f INDEXED BY file_updated", "f.updated"),
+        TimeField::Stored => ("file f INDEXED BY file_stored", "f.stored"),
+        TimeField::SourceCreated => ("file f INDEXED BY file_source_created", "f.source_created"),
+        TimeField::SourceModified => (
+            "file f INDEXED BY file_source_modified",
+            "f.source_modified",
+        ),
+    }
+}

@@ -1,0 +1,237 @@
+//! The arrows between the states of a session.
+
+use filestore::backend::{Ending, Finished, Place, Publication, Sealed, Segment};
+use filestore::{
+    ContentInfo, Digest, Error, ErrorKind, FileId, FileKey, FileRecord, PartNumber, Revision,
+    Tenant, Timestamp, UploadSession, UploadState, UploadTarget,
+};
+use rusqlite::{Connection, params};
+
+use super::session::{self, SessionRow, set_state};
+use crate::contents;
+use crate::error::DbResult;
+use crate::files;
+use crate::row;
+use crate::sql::{change, first, uint};
+use crate::writer::Work;
+
+/// Why a session fails whose file is removed.
+const FILE_IS_GONE: &str = "the file is gone";
+
+pub(super) fn seal(work: &mut Work<'_>, tenant: &Tenant, id: FileId) -> DbResult<Sealed> {
+    let mut found = session::find(work.db, tenant, id)?;
+    match found.session.state {
+        UploadState::Open => {}
+        UploadState::Sealed | UploadState::Completed => {
+            let session = found.session;
+            return Ok(Sealed {
+                session,
+                now: false,
+            });
+        }
+        UploadState::Expired => {
+            return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
+        }
+        UploadState::Failed(_) | UploadState::Canceled => {
+            return Err(Error::conflict("the upload has ended").into());
+        }
+    }
+    check_complete(work.db, &found.session)?;
+    set_state(work.db, &mut found, UploadState::Sealed, false, work.now)?;
+    let session = found.session;
+    Ok(Sealed { session, now: true })
+}
+
+/// Checks that no part is missing and that they add up.
+fn check_complete(db: &Connection, session: &UploadSession) -> DbResult<()> {
+    let (parts, last, received) = first(
+        db,
+        "SELECT count(*), coalesce(max(n), 0), coalesce(sum(size), 0) FROM segment \
+         WHERE content = ?",
+        params![session.content.as_bytes()],
+        |row| {
+            let parts: PartNumber = row.get(0)?;
+            let last: PartNumber = row.get(1)?;
+            Ok((parts, last, uint(row.get(2)?)?))
+        },
+    )?
+    .unwrap_or_default();
+    let total = session.total.unwrap_or(last);
+    if parts != total || last != total {
+        let message = format!("{parts} of {total} parts are there");
+        return Err(Error::new(ErrorKind::Incomplete, message).into());
+    }
+    if session.expect.size.is_some_and(|size| size != received) {
+        let message = format!("the parts hold {received} bytes, not as many as declared");
+        return Err(Error::new(ErrorKind::Incomplete, message).into());
+    }
+    Ok(())
+}
+
+pub(super) fn finish(
+    work: &mut Work<'_>,
+    tenant: &Tenant,
+    id: FileId,
+    publication: Publication,
+) -> DbResult<Finished> {
+    let mut found = session::find(work.db, tenant, id)?;
+    match found.session.state {
+        UploadState::Open => return Err(Error::conflict("the upload is not sealed").into()),
+        UploadState::Sealed => {}
+        _ => return finished(work.db, found),
+    }
+    match found.session.target {
+        UploadTarget::NewFile => {
+            let content = publish(work.db, &found, &publication)?;
+            let record = new_record(&found.session, publication, content);
+            let record = files::insert_row(work, found.tenant, record)?;
+            set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
+            Ok(Finished {
+                session: found.session,
+                record: Some(record),
+            })
+        }
+        UploadTarget::Existing(file) => {
+            let Some(file) = row::find(work.db, found.tenant, &FileKey::Id(file))? else {
+                fail(work.db, &mut found, work.now)?;
+                return finished(work.db, found);
+            };
+            let content = publish(work.db, &found, &publication)?;
+            let record = files::replace_content(work, file, content)?;
+            set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
+            Ok(Finished {
+                session: found.session,
+                record: Some(record),
+            })
+        }
+    }
+}
+
+/// How a session ended that has.
+fn finished(db: &Connection, found: SessionRow) -> DbResult<Finished> {
+    let file = match found.session.target {
+        UploadTarget::NewFile => found.session.id,
+        UploadTarget::Existing(file) => file,
+    };
+    let record = match found.session.state {
+        UploadState::Completed => row::find(db, found.tenant, &FileKey::Id(file))?,
+        _ => None,
+    };
+    Ok(Finished {
+        session: found.session,
+        record: record.map(|found| found.record),
+    })
+}
+
+/// Makes content of a session's draft.
+fn publish(
+    db: &Connection,
+    found: &SessionRow,
+    publication: &Publication,
+) -> DbResult<ContentInfo> {
+    let session = &found.session;
+    let info = ContentInfo {
+        id: session.content,
+        size: session.received,
+        tag: publication.tag.clone(),
+        sha256: publication.sha256,
+        stored: publication.stored,
+    };
+    contents::insert(db, found.tenant, &info, session.parts.max(1) as usize)?;
+    if session.parts == 0 {
+        let empty = Segment {
+            size: 0,
+            sha256: Digest::of(b""),
+            place: Place::Inline(Default::default()),
+        };
+        contents::put_segments(db, session.content, &[empty])?;
+    }
+    Ok(info)
+}
+
+fn new_record(
+    session: &UploadSession,
+    publication: Publication,
+    content: ContentInfo,
+) -> FileRecord {
+    FileRecord {
+        id: session.id,
+        number: publication.number,
+        revision: Revision::FIRST,
+        owner: session.owner.clone(),
+        created: publication.stored,
+        updated: publication.stored,
+        content: Some(content),
+        attributes: session.attributes.clone(),
+    }
+}
+
+pub(super) fn end(
+    work: &mut Work<'_>,
+    tenant: &Tenant,
+    id: FileId,
+    ending: &Ending,
+) -> DbResult<UploadSession> {
+    let mut found = session::find(work.db, tenant, id)?;
+    let session = &found.session;
+    if session.state.has_ended() {
+        return Ok(found.session);
+    }
+    let is_early = *ending == Ending::Expired && work.now <= session.expires;
+    if is_early || !ending.follows(&session.state) {
+        return Err(Error::conflict("the upload cannot end so now").into());
+    }
+    let has_file = match session.target {
+        UploadTarget::NewFile => false,
+        UploadTarget::Existing(file) => session::is_file(work.db, found.tenant, file)?,
+    };
+    contents::clear(work.db, session.content, work.now)?;
+    set_state(work.db, &mut found, ending.state(), has_file, work.now)?;
+    Ok(found.session)
+}
+
+/// What the removal of a file means to sessions: those that target it fail, and those that ended
+/// with it are kept no longer than others.
+pub(crate) fn file_is_gone(
+    db: &Connection,
+    tenant: i64,
+    file: FileId,
+    now: Timestamp,
+) -> DbResult<()> {
+    for mut found in session::live_with_target(db, tenant, file)? {
+        fail(db, &mut found, now)?;
+    }
+    change(
+        db,
+        "UPDATE session SET has_file = 0 WHERE tenant = ? AND target = ?",
+        params![tenant, file.as_bytes()],
+    )?;
+    change(
+        db,
+        "UPDATE session SET has_file = 0 WHERE tenant = ? AND id = ?",
+        params![tenant, file.as_bytes()],
+    )?;
+    Ok(())
+}
+
+fn fail(db: &Connection, found: &mut SessionRow, now: Timestamp) -> DbResult<()> {
+    contents::clear(db, found.session.content, now)?;
+    set_state(
+        db,
+        found,
+        UploadState::Failed(FILE_IS_GONE.to_owned()),
+        false,
+        now,
+    )
+}
+
+pub(super) fn forget(db: &Connection, tenant: &Tenant, id: FileId) -> DbResult<()> {
+    let Some(found) = session::look_for(db, tenant, id)? else {
+        return Ok(());
+    };
+    if !found.session.state.has_ended() {
+        return Err(Error::conflict("the upload has not ended").into());
+    }
+    change(db, "DELETE FROM session WHERE row = ?", params![found.row])?;
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Completion of a sealed session: verify, then publish in one transaction. Whoever comes by may
+//! take it up again where another left off.
+
+use crate::backend::{Chain, Ending, Finished, Part, Place, Publication, content_tag};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hash::{Digest, Hasher};
+use crate::id::{FileId, FileNumber};
+use crate::record::{FileKey, FileRecord};
+use crate::store::{FileStore, Files, for_each_frame};
+use crate::stream::ByteStream;
+use crate::upload::{UploadSession, UploadState, UploadTarget};
+
+const PARTS_PAGE: u32 = 1000;
+const NUMBER_TRIES: usize = 16;
+
+/// A completed upload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// The session.
+    pub session: UploadSession,
+    /// The file; `None` when it was deleted since.
+    pub record: Option<FileRecord>,
+    /// Whether this call sealed the session: true for exactly one.
+    pub now: bool,
+}
+
+impl FileStore {
+    pub(super) fn is_completing(&self, id: FileId) -> bool {
+        self.0.completing.lock().is_ok_and(|ids| ids.contains(&id))
+    }
+
+    /// Brings a sealed session to its end, or answers how it ended. `files` names the tenant.
+    pub(super) async fn publish(
+        &self,
+        files: &Files,
+        session: UploadSession,
+    ) -> Result<Completion> {
+        let session = match session.state {
+            UploadState::Sealed => {
+                let _here = Completing::mark(self, session.id);
+                self.publish_sealed(files, &session).await?
+            }
+            _ => session,
+        };
+        match &session.state {
+            UploadState::Completed => {}
+            UploadState::Failed(reason) => return Err(Error::conflict(reason.clone())),
+            UploadState::Expired => {
+                return Err(Error::new(ErrorKind::Expired, "the upload has expired"));
+            }
+            _ => return Err(Error::conflict("the upload was canceled")),
+        }
+        let id = match session.target {
+            UploadTarget::NewFile => session.id,
+            UploadTarget::Existing(id) => id,
+        };
+        let record = files.stat_many(&[FileKey::Id(id)]).await?.pop().flatten();
+        Ok(Completion { session, record, now: false })
+    }
+
+    async fn publish_sealed(
+        &self,
+        files: &Files,
+        session: &UploadSession,
+    ) -> Result<UploadSession> {
+        let verified = match self.verify(files, session).await {
+            Err(error) if error.kind() == ErrorKind::DigestMismatch => {
+                return self.fail(files, session, error).await;
+            }
+            verified => verified?,
+        };
+        let now = self.0.clock.now();
+        for _ in 0..NUMBER_TRIES {
+            let publication = Publication {
+                number: FileNumber::mint(now)?,
+                tag: verified.tag.clone(),
+                sha256: verified.sha256,
+                stored: now,
+            };
+            match self.0.repository.finish(&files.tenant, session.id, publication).await {
+                Ok(Finished { session, .. }) => return Ok(session),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    let external = session.attributes.external_id.as_ref();
+                    if files.is_taken(session.id, external).await? {
+                        return self.fail(files, session, error).await;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::unavailable("no free number was found"))
+    }
+
+    async fn fail(
+        &self,
+        files: &Files,
+        session: &UploadSession,
+        error: Error,
+    ) -> Result<UploadSession> {
+        let ending = Ending::Failed(error.to_string());
+        self.0.repository.end(&files.tenant, session.id, ending).await?;
+        Err(error)
+    }
+
+    /// Walks the parts in order. The hash of the whole is adopted from a part's chain wherever that
+    /// was made from the bytes which are there before it; other parts are read again.
+    async fn verify(&self, files: &Files, session: &UploadSession) -> Result<Verified> {
+        let mut list = Vec::new();
+        let mut whole = session.expect.sha256.map(|_| Hasher::default());
+        let mut after = 0;
+        loop {
+            let parts =
+                self.0.repository.parts(&files.tenant, session.id, after, PARTS_PAGE).await?;
+            let Some(last) = parts.last() else { break };
+            after = last.number;
+            for part in parts {
+                list.push((part.segment.size, part.segment.sha256));
+                if let Some(before) = whole.take() {
+                    whole = Some(self.continue_hash(files, session, part, before).await?);
+                }
+            }
+        }
+        let sha256 = match (&whole, list.as_slice()) {
+            (Some(whole), _) => Some(whole.digest()),
+            (None, []) => Some(Digest::of(b"")),
+            (None, [(_, only)]) => Some(*only),
+            (None, _) => None,
+        };
+        if let (Some(declared), Some(found)) = (session.expect.sha256, sha256)
+            && declared != found
+        {
+            return Err(Error::new(
+                ErrorKind::DigestMismatch,
+                format!("SHA-256 mismatch: declared {declared}, received {found}"),
+            ));
+        }
+        Ok(Verified { tag: content_tag(list.into_iter()), sha256 })
+    }
+
+    async fn continue_hash(
+        &self,
+        files: &Files,
+        session: &UploadSession,
+        part: Part,
+        mut hasher: Hasher,
+    ) -> Result<Hasher> {
+        let before = hasher.digest();
+        if let Some(chain) = part.chain
+            && chain.before == before
+            && let Ok(after) = Hasher::resume(&chain.after)
+        {
+            return Ok(after);
+        }
+        let content: ByteStream<'_> = match part.segment.place {
+            Place::Inline(bytes) => bytes.into(),
+            Place::Blob(key) => self.0.blobs.get(key, 0..part.segment.size).await?,
+        };
+        for_each_frame(content, |frame| hasher.update(frame)).await?;
+        let chain = Chain { before, after: hasher.save() };
+        self.0.repository.save_chain(&files.tenant, session.id, part.number, chain).await?;
+        Ok(hasher)
+    }
+}
+
+struct Verified {
+    tag: String,
+    sha256: Option<Digest>,
+}
+
+/// Marks a session as being completed in this process, as long as it lives.
+struct Completing<'s> {
+    store: &'s FileStore,
+    id: FileId,
+}
+
+impl<'s> Completing<'s> {
+    fn mark(store: &'s FileStore, id: FileId) -> Self {
+        if let Ok(mut ids) = store.0.completing.lock() {
+            ids.insert(id);
+        }
+        Self { store, id }
+    }
+}
+
+impl Drop for Completing<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut ids) = self.store.0.completing.lock() {
+            ids.remove(&self.id);
+        }
+    }
+}

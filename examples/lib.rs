@@ -1,0 +1,1 @@
+//! Holds the examples together; there is nothing here to use.
