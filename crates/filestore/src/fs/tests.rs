@@ -321,3 +321,19 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
     let error = futures::executor::block_on(blobs.delete(key(1, 1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
+
+/// The suite runs on nameless files elsewhere.
+#[cfg(feature = "conformance")]
+mod with_named_files {
+    use super::*;
+    use crate::conformance::Fixture;
+
+    fn blobs() -> Fixture<FsBlobs> {
+        let (dir, mut blobs) = store();
+        let disk = layout::open(dir.path(), false).unwrap();
+        blobs.disk = Arc::new(disk.with_named_files_only());
+        Fixture::new(blobs).with_guard(dir)
+    }
+
+    crate::blob_store_conformance!(blobs);
+}
