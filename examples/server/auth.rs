@@ -19,8 +19,9 @@ pub fn secret(config: &Config) -> Result<Secret, String> {
         Err(std::env::VarError::NotPresent) => match &config.tokens.secret_file {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|error| format!("cannot read {}: {error}", path.display()))?,
-            None => kept_secret(&config.data)
-                .map_err(|error| format!("cannot keep a secret in {}: {error}", config.data.display()))?,
+            None => kept_secret(&config.data).map_err(|error| {
+                format!("cannot keep a secret in {}: {error}", config.data.display())
+            })?,
         },
     };
     Secret::new(text.trim_end_matches(['\r', '\n'])).map_err(|error| error.to_string())

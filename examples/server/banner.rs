@@ -79,17 +79,25 @@ fn absolute(path: &std::path::Path) -> String {
 
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 fn upload(dialect: &str, url: &str) -> String {
     let at = format!("{url}{}", mount(dialect));
     match dialect {
-        "jea" => format!("curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml {at}/upload"),
+        "jea" => {
+            format!("curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml {at}/upload")
+        }
         "molgenis" => format!(
             "curl -H \"x-molgenis-token: $TOKEN\" -H 'x-molgenis-filename: Cargo.toml' \
              -H 'Content-Type: text/plain' --data-binary @Cargo.toml {at}"
         ),
-        _ => format!("curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml '{at}/files?name=demo.txt'"),
+        _ => format!(
+            "curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml '{at}/files?name=demo.txt'"
+        ),
     }
 }

@@ -97,7 +97,9 @@ impl Config {
         let listen = options.listen.or(file.listen);
         let public_url = options.public_url.clone().or(file.public_url);
         if options.enforce_security_categories {
-            return Err("--enforce-security-categories needs the dialect cdf, which is not here yet".into());
+            return Err(
+                "--enforce-security-categories needs the dialect cdf, which is not here yet".into(),
+            );
         }
         Ok(Self {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),

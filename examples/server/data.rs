@@ -6,11 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use filestore::{FileStore, FsBlobs};
-use filestore_sqlite::{SqliteOptions, SqliteRepository};
+use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
 
 use super::config::Config;
 
-const DATABASE: &str = "metadata.sqlite";
 const LOCK: &str = "lock";
 
 /// Opens the store.
@@ -33,9 +32,7 @@ pub fn lock(dir: &Path) -> Result<File, String> {
     let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(format!("another server has {} open", dir.display()))
-        }
+        Err(TryLockError::WouldBlock) => Err(format!("another server has {} open", dir.display())),
         Err(TryLockError::Error(error)) => Err(format!("cannot lock {}: {error}", path.display())),
     }
 }

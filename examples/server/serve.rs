@@ -52,7 +52,8 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
         .origins(config.origins.clone())
         .cors(Cors::new(config.cors.clone()));
     if let Some(extensions) = &config.inline_extensions {
-        builder = builder.inline(InlinePolicy::of_extensions(extensions.iter().map(String::as_str))?);
+        builder =
+            builder.inline(InlinePolicy::of_extensions(extensions.iter().map(String::as_str))?);
     }
     for dialect in &config.dialects {
         builder = match dialect.as_str() {

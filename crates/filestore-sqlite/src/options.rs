@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use filestore::{Clock, SystemClock};
+use filestore::{Clock, Durability, SystemClock};
 
 /// Settings of a [`SqliteRepository`](crate::SqliteRepository).
 #[derive(Clone, Debug)]
@@ -18,21 +18,6 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self {
-            durability: Durability::Full,
-            clock: Arc::new(SystemClock),
-            readers: 8,
-        }
+        Self { durability: Durability::Full, clock: Arc::new(SystemClock), readers: 8 }
     }
-}
-
-/// What acknowledged changes survive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Durability {
-    /// Loss of power: `synchronous = FULL`.
-    #[default]
-    Full,
-    /// The end of the process, and no loss of power: `synchronous = NORMAL`. The newest changes may
-    /// then be gone; what is left is whole.
-    Relaxed,
 }

@@ -26,11 +26,7 @@ pub(crate) fn apply(
     changes: Vec<Change>,
 ) -> DbResult<Vec<FileRecord>> {
     let tenant = sql::make_tenant(work.db, tenant)?;
-    let mut batch = Batch {
-        work,
-        tenant,
-        unused: Vec::new(),
-    };
+    let mut batch = Batch { work, tenant, unused: Vec::new() };
     let given_up: Vec<_> = changes.iter().map(|change| batch.give_up(change)).collect();
     let mut records = Vec::with_capacity(changes.len());
     let mut refused = Vec::new();
@@ -39,10 +35,7 @@ pub(crate) fn apply(
         match given_up.and_then(|file| batch.carry_out(change, file)) {
             Ok(record) => records.push(record),
             Err(SqliteError::Refused(error)) => {
-                refused.push(ItemError {
-                    index,
-                    kind: error.kind(),
-                });
+                refused.push(ItemError { index, kind: error.kind() });
                 message.get_or_insert_with(|| error.to_string());
             }
             Err(error) => return Err(error),
@@ -70,12 +63,7 @@ impl Batch<'_, '_> {
     fn give_up(&mut self, change: &Change) -> DbResult<Option<FileRow>> {
         match change {
             Change::Insert { .. } => Ok(None),
-            Change::Update {
-                id,
-                expected,
-                attributes,
-                ..
-            } => {
+            Change::Update { id, expected, attributes, .. } => {
                 let file = self.find(*id)?;
                 check_revision(&file.record, *expected)?;
                 self.free_external_id(&file, attributes)?;
@@ -102,18 +90,12 @@ impl Batch<'_, '_> {
             (Change::Insert { record, content }, None) => {
                 insert(self.work, self.tenant, record, content.as_ref())
             }
-            (
-                Change::Update {
-                    attributes,
-                    updated,
-                    ..
-                },
-                Some(file),
-            ) => self.update(file, attributes, updated),
+            (Change::Update { attributes, updated, .. }, Some(file)) => {
+                self.update(file, attributes, updated)
+            }
             (Change::Replace { content, .. }, Some(file)) => {
                 let content = contents::acquire(self.work.db, self.tenant, &content)?;
-                self.unused
-                    .extend(file.record.content.as_ref().map(|old| old.id));
+                self.unused.extend(file.record.content.as_ref().map(|old| old.id));
                 swap(self.work, file, content)
             }
             (Change::Remove { .. }, Some(file)) => Ok(file.record),
@@ -142,8 +124,7 @@ impl Batch<'_, '_> {
         change(db, "DELETE FROM file WHERE row = ?", params![file.row])?;
         index::unindex(db, names, &indexed(self.tenant, file.row, &file.record)?)?;
         uploads::file_is_gone(db, self.tenant, file.record.id, *now)?;
-        self.unused
-            .extend(file.record.content.as_ref().map(|content| content.id));
+        self.unused.extend(file.record.content.as_ref().map(|content| content.id));
         Ok(())
     }
 
@@ -161,12 +142,7 @@ impl Batch<'_, '_> {
         if !row::update(db, file.row, &record)? {
             return Err(Error::new(ErrorKind::AlreadyExists, "the external id is taken").into());
         }
-        index::reindex(
-            db,
-            names,
-            &indexed(self.tenant, file.row, &record)?,
-            Some(&was),
-        )?;
+        index::reindex(db, names, &indexed(self.tenant, file.row, &record)?, Some(&was))?;
         Ok(record)
     }
 }
@@ -178,9 +154,8 @@ fn insert(
     mut record: FileRecord,
     content: Option<&ContentSource>,
 ) -> DbResult<FileRecord> {
-    record.content = content
-        .map(|content| contents::acquire(work.db, tenant, content))
-        .transpose()?;
+    record.content =
+        content.map(|content| contents::acquire(work.db, tenant, content)).transpose()?;
     insert_row(work, tenant, record)
 }
 
@@ -235,10 +210,5 @@ fn check_content(record: &FileRecord, expected: Option<ContentId>) -> DbResult<(
 }
 
 fn indexed(tenant: i64, row: i64, record: &FileRecord) -> DbResult<Indexed<'_>> {
-    Ok(Indexed {
-        row,
-        tenant,
-        number: int(record.number.get())?,
-        attributes: &record.attributes,
-    })
+    Ok(Indexed { row, tenant, number: int(record.number.get())?, attributes: &record.attributes })
 }

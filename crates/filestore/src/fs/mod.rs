@@ -30,21 +30,10 @@ use self::disk::Disk;
 use self::error::FsError;
 use self::pool::Pool;
 use crate::backend::{BlobInfo, BlobStore};
+use crate::durability::Durability;
 use crate::error::Result;
 use crate::id::BlobKey;
 use crate::stream::ByteStream;
-
-/// What an acknowledged write survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Durability {
-    /// Loss of power: bytes and names are synced before the write is acknowledged.
-    #[default]
-    Full,
-    /// The end of the process, and no loss of power. Nothing is synced; order and atomicity are
-    /// as in [`Full`](Self::Full). A blob that lost its end in a crash is refused when it is
-    /// opened.
-    Relaxed,
-}
 
 /// Keeps each blob in a file of its own, in one of 256 folders.
 ///

@@ -11,7 +11,8 @@ use futures::future::try_join;
 
 use super::disk::{Disk, Temp};
 use super::error::FsError;
-use super::{Durability, FsBlobs, blocking, layout};
+use super::{FsBlobs, blocking, layout};
+use crate::durability::Durability;
 use crate::error::Result;
 use crate::id::BlobKey;
 use crate::stream::ByteStream;
