@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use filestore::backend::{Chain, ContentSource, NewContent, Place, Segment};
-use filestore::{BlobKey, ContentId, ContentInfo, Digest, Error, Timestamp};
+use filestore::{BlobKey, ContentId, ContentInfo, Digest, Error, ErrorKind, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use crate::error::DbResult;
@@ -31,11 +31,7 @@ pub(crate) fn read_segment(row: &Row<'_>) -> DbResult<Segment> {
         Some(key) => Place::Blob(BlobKey::from_bytes(key)),
         None => Place::Inline(Bytes::from(row.get::<_, Vec<u8>>(3)?)),
     };
-    Ok(Segment {
-        size: uint(row.get(0)?)?,
-        sha256: Digest::from_bytes(row.get(1)?),
-        place,
-    })
+    Ok(Segment { size: uint(row.get(0)?)?, sha256: Digest::from_bytes(row.get(1)?), place })
 }
 
 /// Gives a record its content, new or shared.
@@ -85,7 +81,7 @@ pub(crate) fn insert(
         ],
     )?;
     if inserted == 0 {
-        return Err(Error::conflict("the content is there already").into());
+        return Err(Error::new(ErrorKind::AlreadyExists, "the content is there already").into());
     }
     Ok(())
 }
@@ -119,11 +115,7 @@ pub(crate) fn release(db: &Connection, id: ContentId, now: Timestamp) -> DbResul
         |row| Ok(row.get(0)?),
     )?;
     if uses == Some(0) {
-        change(
-            db,
-            "DELETE FROM content WHERE id = ?",
-            params![id.as_bytes()],
-        )?;
+        change(db, "DELETE FROM content WHERE id = ?", params![id.as_bytes()])?;
         clear(db, id, now)?;
     }
     Ok(())
@@ -176,11 +168,7 @@ fn put_inline(db: &Connection, bytes: &Bytes) -> DbResult<i64> {
     if bytes.len() > INLINE_LIMIT {
         return Err(Error::invalid("a segment is too large to be inline").into());
     }
-    change(
-        db,
-        "INSERT INTO inline_bytes (data) VALUES (?)",
-        params![bytes.as_ref()],
-    )?;
+    change(db, "INSERT INTO inline_bytes (data) VALUES (?)", params![bytes.as_ref()])?;
     Ok(db.last_insert_rowid())
 }
 
@@ -258,11 +246,7 @@ fn drop_segments(
 
 /// All segments of a published content, in order.
 pub(crate) fn segments(db: &Connection, id: ContentId) -> DbResult<Vec<Segment>> {
-    if !exists(
-        db,
-        "SELECT 1 FROM content WHERE id = ?",
-        params![id.as_bytes()],
-    )? {
+    if !exists(db, "SELECT 1 FROM content WHERE id = ?", params![id.as_bytes()])? {
         return Ok(Vec::new());
     }
     all(

@@ -52,10 +52,7 @@ impl From<&SqliteError> for CommitFailure {
             SqliteError::Database(cause) => cause.to_string(),
             other => other.to_string(),
         };
-        Self {
-            code: error.code(),
-            message,
-        }
+        Self { code: error.code(), message }
     }
 }
 

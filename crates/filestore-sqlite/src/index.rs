@@ -49,10 +49,7 @@ pub(crate) fn reindex(
         }
     }
     if was.is_none_or(|was| was.name != file.attributes.name) {
-        names.push(NameChange {
-            row: file.row,
-            name: Some(fold(&file.attributes.name)),
-        });
+        names.push(NameChange { row: file.row, name: Some(fold(&file.attributes.name)) });
     }
     Ok(())
 }
@@ -67,10 +64,7 @@ pub(crate) fn unindex(
     if file.attributes.extent.is_some() {
         drop_extent(db, file.row)?;
     }
-    names.push(NameChange {
-        row: file.row,
-        name: None,
-    });
+    names.push(NameChange { row: file.row, name: None });
     Ok(())
 }
 
@@ -88,11 +82,7 @@ impl NameChange {
                 "INSERT OR REPLACE INTO file_trigram (rowid, name) VALUES (?, ?)",
                 params![self.row, name],
             )?,
-            None => change(
-                db,
-                "DELETE FROM file_trigram WHERE rowid = ?",
-                params![self.row],
-            )?,
+            None => change(db, "DELETE FROM file_trigram WHERE rowid = ?", params![self.row])?,
         };
         Ok(())
     }
@@ -146,14 +136,8 @@ fn hash(kind: u8, name: &str, value: &Term) -> TermHash {
 }
 
 fn hashes(attributes: &Attributes) -> BTreeSet<TermHash> {
-    let pairs = attributes
-        .metadata
-        .iter()
-        .map(|(key, value)| pair_hash(key, value));
-    let labels = attributes
-        .labels
-        .iter()
-        .map(|label| hash(b'l', "", &Term::Text(label.clone())));
+    let pairs = attributes.metadata.iter().map(|(key, value)| pair_hash(key, value));
+    let labels = attributes.labels.iter().map(|label| hash(b'l', "", &Term::Text(label.clone())));
     let terms = attributes
         .terms
         .iter()

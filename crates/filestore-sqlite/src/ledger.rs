@@ -16,9 +16,7 @@ use crate::sql::{all, change, exists, first, millis, past, uint};
 impl LedgerRepository for SqliteRepository {
     async fn store_id(&self) -> Result<StoreId> {
         let id = self.look_up(|db| {
-            first(db, "SELECT id FROM store", [], |row| {
-                Ok(StoreId::from_bytes(row.get(0)?))
-            })
+            first(db, "SELECT id FROM store", [], |row| Ok(StoreId::from_bytes(row.get(0)?)))
         })?;
         id.ok_or_else(|| SqliteError::Damaged("a store id").into())
     }
@@ -28,13 +26,11 @@ impl LedgerRepository for SqliteRepository {
     }
 
     async fn pend(&self, key: BlobKey, ttl: Duration) -> Result<()> {
-        self.commit(move |work| pend(work.db, key, work.now.after(ttl)))
-            .await
+        self.commit(move |work| pend(work.db, key, work.now.after(ttl))).await
     }
 
     async fn renew(&self, key: BlobKey, ttl: Duration) -> Result<()> {
-        self.commit(move |work| renew(work.db, key, work.now.after(ttl)))
-            .await
+        self.commit(move |work| renew(work.db, key, work.now.after(ttl))).await
     }
 
     async fn claim(
@@ -61,18 +57,13 @@ impl LedgerRepository for SqliteRepository {
 
     async fn collect(&self, keys: &[BlobKey]) -> Result<()> {
         let keys = keys.to_vec();
-        self.commit(move |work| collect(work.db, &keys, work.now))
-            .await
+        self.commit(move |work| collect(work.db, &keys, work.now)).await
     }
 }
 
 fn pend(db: &Connection, key: BlobKey, deadline: Timestamp) -> DbResult<()> {
     let taken = || Error::new(ErrorKind::AlreadyExists, "the key is in use");
-    if exists(
-        db,
-        "SELECT 1 FROM segment WHERE key = ?",
-        params![key.as_bytes()],
-    )? {
+    if exists(db, "SELECT 1 FROM segment WHERE key = ?", params![key.as_bytes()])? {
         return Err(taken().into());
     }
     let inserted = change(
@@ -145,12 +136,7 @@ fn known(db: &Connection, after: Option<BlobKey>, limit: u32) -> DbResult<Vec<Kn
          UNION ALL SELECT key, state, NULL, NULL, NULL FROM ledger WHERE key > ?1 \
          ORDER BY key LIMIT ?2",
         params![after, limit],
-        |row| {
-            Ok(KnownBlob {
-                key: key(row)?,
-                state: state(row)?,
-            })
-        },
+        |row| Ok(KnownBlob { key: key(row)?, state: state(row)? }),
     )
 }
 

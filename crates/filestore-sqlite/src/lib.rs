@@ -25,5 +25,5 @@ mod upkeep;
 mod uploads;
 mod writer;
 
-pub use options::{Durability, SqliteOptions};
+pub use options::SqliteOptions;
 pub use repository::SqliteRepository;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use filestore::{Clock, SystemClock};
+use filestore::{Clock, Durability, SystemClock};
 
 /// Settings of a [`SqliteRepository`](crate::SqliteRepository).
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// What acknowledged changes survive.
+    /// What acknowledged changes survive. Where it is relaxed, a loss of power may take the newest of
+    /// them; what is left is whole.
     pub durability: Durability,
     /// Keeps all deadlines.
     pub clock: Arc<dyn Clock>,
@@ -18,21 +19,6 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self {
-            durability: Durability::Full,
-            clock: Arc::new(SystemClock),
-            readers: 8,
-        }
+        Self { durability: Durability::Full, clock: Arc::new(SystemClock), readers: 8 }
     }
-}
-
-/// What acknowledged changes survive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Durability {
-    /// Loss of power: `synchronous = FULL`.
-    #[default]
-    Full,
-    /// The end of the process, and no loss of power: `synchronous = NORMAL`. The newest changes may
-    /// then be gone; what is left is whole.
-    Relaxed,
 }

@@ -22,12 +22,7 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn new(path: PathBuf, keep: usize) -> Self {
         let keep = keep.max(1);
-        Self {
-            path,
-            keep,
-            idle: Mutex::new(Vec::with_capacity(keep)),
-            scans: Semaphore::new(keep),
-        }
+        Self { path, keep, idle: Mutex::new(Vec::with_capacity(keep)), scans: Semaphore::new(keep) }
     }
 
     /// Runs a look-up on the calling thread: microseconds, less than handing it over would take.
@@ -52,11 +47,8 @@ impl Readers {
         read: impl FnOnce(&Connection) -> DbResult<T> + Send + 'static,
     ) -> DbResult<T> {
         let readers = Arc::clone(self);
-        let _permit = readers
-            .scans
-            .acquire()
-            .await
-            .map_err(|_| SqliteError::Gone("the pool of readers"))?;
+        let _permit =
+            readers.scans.acquire().await.map_err(|_| SqliteError::Gone("the pool of readers"))?;
         let worker = Arc::clone(self);
         tokio::task::spawn_blocking(move || worker.look_up(read))
             .await
@@ -64,10 +56,7 @@ impl Readers {
     }
 
     fn take(&self) -> Option<Connection> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     fn put_back(&self, db: Connection) {

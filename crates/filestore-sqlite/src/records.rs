@@ -115,10 +115,9 @@ fn write_all(
     for (index, change) in changes.iter().enumerate() {
         match write(db, tenant, change, now) {
             Ok(record) => records.push(record),
-            Err(SqliteError::Refused(error)) => refused.push(ItemError {
-                index,
-                kind: error.kind(),
-            }),
+            Err(SqliteError::Refused(error)) => {
+                refused.push(ItemError { index, kind: error.kind() })
+            }
             Err(error) => return Err(error),
         }
     }
@@ -149,9 +148,7 @@ fn write(
     let record = OtherRecord {
         kind: kind.clone(),
         key: key.clone(),
-        revision: old
-            .as_ref()
-            .map_or(Revision::FIRST, |old| old.revision.next()),
+        revision: old.as_ref().map_or(Revision::FIRST, |old| old.revision.next()),
         created: old.as_ref().map_or(now, |old| old.created),
         updated: now,
         body: body.clone(),

@@ -87,9 +87,7 @@ impl SqliteRepository {
         let next = |last: u64| now.max(last.saturating_add(1)).min(i64::MAX as u64);
         let last = self
             .last_ticket
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-                Some(next(last))
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
         last.map_or_else(next, next)
     }
 }

@@ -86,12 +86,9 @@ fn attributes(row: &Row<'_>) -> DbResult<Attributes> {
         None => Details::default(),
     };
     let extent = match row.get(14)? {
-        Some(min_x) => Some(Extent {
-            min_x,
-            max_x: row.get(15)?,
-            min_y: row.get(16)?,
-            max_y: row.get(17)?,
-        }),
+        Some(min_x) => {
+            Some(Extent { min_x, max_x: row.get(15)?, min_y: row.get(16)?, max_y: row.get(17)? })
+        }
         None => None,
     };
     Ok(Attributes {
@@ -146,10 +143,7 @@ pub(crate) fn insert(db: &Connection, tenant: i64, record: &FileRecord) -> DbRes
             millis(record.created),
             millis(record.updated),
             record.content.as_ref().map(|content| content.id.as_bytes()),
-            record
-                .content
-                .as_ref()
-                .map(|content| millis(content.stored)),
+            record.content.as_ref().map(|content| millis(content.stored)),
             a.name,
             key_of(&fold(&a.name)),
             a.external_id,
@@ -213,13 +207,7 @@ pub(crate) fn set_content(db: &Connection, row: i64, content: &ContentInfo) -> D
 }
 
 fn edges(extent: Option<Extent>) -> DbResult<[Option<f64>; 4]> {
-    let Some(Extent {
-        min_x,
-        max_x,
-        min_y,
-        max_y,
-    }) = extent
-    else {
+    let Some(Extent { min_x, max_x, min_y, max_y }) = extent else {
         return Ok([None; 4]);
     };
     if !(min_x <= max_x && min_y <= max_y) {

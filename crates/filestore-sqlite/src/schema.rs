@@ -24,10 +24,7 @@ pub(crate) fn migrate(db: &mut Connection) -> DbResult<()> {
         return Err(SqliteError::Foreign);
     }
     let Some(steps) = STEPS.get(version..) else {
-        return Err(SqliteError::Newer {
-            found: version,
-            known: STEPS.len(),
-        });
+        return Err(SqliteError::Newer { found: version, known: STEPS.len() });
     };
     if steps.is_empty() {
         return Ok(());

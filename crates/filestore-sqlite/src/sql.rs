@@ -65,12 +65,9 @@ pub(crate) fn time(millis: i64) -> DbResult<Timestamp> {
 
 /// The number of a tenant that has anything stored.
 pub(crate) fn tenant(db: &Connection, tenant: &Tenant) -> DbResult<Option<i64>> {
-    first(
-        db,
-        "SELECT number FROM tenant WHERE name = ?",
-        params![tenant.as_str()],
-        |row| Ok(row.get(0)?),
-    )
+    first(db, "SELECT number FROM tenant WHERE name = ?", params![tenant.as_str()], |row| {
+        Ok(row.get(0)?)
+    })
 }
 
 /// The number of a tenant, which gets one when it has none yet.
@@ -78,10 +75,6 @@ pub(crate) fn make_tenant(db: &Connection, name: &Tenant) -> DbResult<i64> {
     if let Some(number) = tenant(db, name)? {
         return Ok(number);
     }
-    change(
-        db,
-        "INSERT INTO tenant (name) VALUES (?)",
-        params![name.as_str()],
-    )?;
+    change(db, "INSERT INTO tenant (name) VALUES (?)", params![name.as_str()])?;
     Ok(db.last_insert_rowid())
 }

@@ -52,8 +52,7 @@ impl ContentRepository for SqliteRepository {
         expected: u32,
         segments: Vec<Segment>,
     ) -> Result<bool> {
-        self.commit(move |work| replace(work.db, id, expected, &segments, work.now))
-            .await
+        self.commit(move |work| replace(work.db, id, expected, &segments, work.now)).await
     }
 
     async fn quarantine(&self, id: ContentId, damaged: bool) -> Result<()> {

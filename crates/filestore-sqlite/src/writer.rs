@@ -47,11 +47,7 @@ impl Writer {
             .name("filestore-sqlite".to_owned())
             .spawn(move || serve(&db, clock.as_ref(), jobs, &shared))
             .map_err(filestore::Error::from)?;
-        Ok(Self {
-            queue: Some(queue),
-            failure,
-            thread: Some(thread),
-        })
+        Ok(Self { queue: Some(queue), failure, thread: Some(thread) })
     }
 
     /// Has `work` done in the next commit. Once it is in the queue, it is done to its end, whether
@@ -64,11 +60,7 @@ impl Writer {
             return Err(SqliteError::Stopped(reason.clone()));
         }
         let (answer, answered) = oneshot::channel();
-        let call = Call {
-            work: Some(work),
-            result: None,
-            answer,
-        };
+        let call = Call { work: Some(work), result: None, answer };
         let queue = self.queue.as_ref().ok_or(GONE)?;
         queue.send(Box::new(call)).await.map_err(|_| GONE)?;
         answered.await.map_err(|_| GONE)?
@@ -90,9 +82,7 @@ impl Drop for Writer {
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer")
-            .field("failure", &self.failure.get())
-            .finish_non_exhaustive()
+        f.debug_struct("Writer").field("failure", &self.failure.get()).finish_non_exhaustive()
     }
 }
 
@@ -203,9 +193,7 @@ fn transact(
     group: &mut [Box<dyn Job>],
 ) -> Result<(), CommitFailure> {
     let step = |sql: &str| {
-        let result = db
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]));
+        let result = db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         result.map_err(|error| CommitFailure::from(&SqliteError::from(error)))
     };
     step("BEGIN IMMEDIATE")?;
@@ -213,11 +201,7 @@ fn transact(
     for job in group {
         step("SAVEPOINT call")?;
         let mark = names.len();
-        let mut work = Work {
-            db,
-            now,
-            names: &mut names,
-        };
+        let mut work = Work { db, now, names: &mut names };
         match job.run(&mut work) {
             Ok(()) => {}
             Err(Some(spoiled)) => return Err(spoiled),

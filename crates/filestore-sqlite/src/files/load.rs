@@ -53,11 +53,7 @@ fn find(db: &Connection, tenant: &Tenant, key: &FileKey) -> DbResult<FileRow> {
 
 fn with_segments(db: &Connection, file: FileRow, range: Option<RangeSpec>) -> DbResult<StoredFile> {
     let record = file.record;
-    let mut loaded = StoredFile {
-        record,
-        segments: Vec::new(),
-        offset: 0,
-    };
+    let mut loaded = StoredFile { record, segments: Vec::new(), offset: 0 };
     let Some(content) = &loaded.record.content else {
         return Ok(loaded);
     };
@@ -95,11 +91,7 @@ fn span(db: &Connection, content: ContentId, range: &Range<u64>) -> DbResult<Spa
     let mut statement =
         db.prepare_cached("SELECT n, size FROM segment WHERE content = ? ORDER BY n")?;
     let mut rows = statement.query(params![content.as_bytes()])?;
-    let mut span = Span {
-        first: 1,
-        last: 0,
-        offset: 0,
-    };
+    let mut span = Span { first: 1, last: 0, offset: 0 };
     let mut end = 0;
     let mut found = false;
     while let Some(row) = rows.next()? {

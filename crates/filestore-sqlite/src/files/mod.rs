@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use filestore::backend::{Change, FileRepository, StoredFile};
 use filestore::{Cond, FileKey, FileQuery, FileRecord, Page, RangeSpec, Result, Tenant};
 
-pub(crate) use self::apply::{insert_row, replace_content};
+pub(crate) use self::apply::{insert_file, replace_content};
 
 use crate::SqliteRepository;
 use crate::contents::INLINE_LIMIT;
@@ -42,14 +42,12 @@ impl FileRepository for SqliteRepository {
             return Ok(file);
         }
         let (tenant, key) = (tenant.clone(), key.clone());
-        self.scan(move |db| load::any(db, &tenant, &key, range))
-            .await
+        self.scan(move |db| load::any(db, &tenant, &key, range)).await
     }
 
     async fn apply(&self, tenant: &Tenant, changes: Vec<Change>) -> Result<Vec<FileRecord>> {
         let tenant = tenant.clone();
-        self.commit(move |work| apply::apply(work, &tenant, changes))
-            .await
+        self.commit(move |work| apply::apply(work, &tenant, changes)).await
     }
 
     async fn list(&self, tenant: &Tenant, query: &FileQuery) -> Result<Page<FileRecord>> {

@@ -58,17 +58,11 @@ fn parse(text: &str, mark: &str) -> Option<Cursor> {
     let position = match kind {
         'n' => Position::Number(whole(fields.next()?)?),
         'r' => Position::Row(whole(fields.next()?)?),
-        'i' => Position::Key(
-            Value::Integer(whole(fields.next()?)?),
-            whole(fields.next()?)?,
-        ),
+        'i' => Position::Key(Value::Integer(whole(fields.next()?)?), whole(fields.next()?)?),
         'b' => Position::Key(Value::Blob(unhex(fields.next()?)?), whole(fields.next()?)?),
         _ => return None,
     };
-    fields
-        .next()
-        .is_none()
-        .then_some(Cursor { driver, position })
+    fields.next().is_none().then_some(Cursor { driver, position })
 }
 
 /// Positions are never negative: `-` stands between fields.
@@ -102,10 +96,7 @@ mod tests {
             Position::Key(Value::Blob(Vec::new()), 3),
             Position::Key(Value::Blob(vec![9; 128]), i64::MAX),
         ] {
-            let cursor = Cursor {
-                driver: 3,
-                position,
-            };
+            let cursor = Cursor { driver: 3, position };
             let text = write(&cursor, MARK).unwrap();
             assert_eq!(read(&text, MARK).unwrap(), cursor);
             assert!(read(&text, "another-list-000").is_err());
@@ -114,25 +105,10 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for rest in [
-            "",
-            "-",
-            "-0",
-            "-0-",
-            "-0-x",
-            "-x-0",
-            "-0-1-2",
-            "-99999999999999999999-1",
-        ] {
+        for rest in ["", "-", "-0", "-0-", "-0-x", "-x-0", "-0-1-2", "-99999999999999999999-1"] {
             assert!(parse(&format!("n{MARK}{rest}"), MARK).is_none(), "{rest}");
         }
-        for text in [
-            "",
-            "n",
-            "é",
-            "b0123456789abcdef-0-0g-1",
-            "b0123456789abcdef-0-abc-1",
-        ] {
+        for text in ["", "n", "é", "b0123456789abcdef-0-0g-1", "b0123456789abcdef-0-abc-1"] {
             assert!(parse(text, MARK).is_none(), "{text}");
         }
     }

@@ -47,10 +47,7 @@ pub(super) enum Order {
 /// The drivers for conditions, always in the same order. All files by number is the first.
 pub(super) fn drivers(tenant: i64, conds: &[Cond]) -> Vec<Driver> {
     let specific = conds.iter().flat_map(|cond| of_cond(tenant, cond));
-    std::iter::once(all_files(tenant, conds))
-        .chain(specific)
-        .take(DRIVERS)
-        .collect()
+    std::iter::once(all_files(tenant, conds)).chain(specific).take(DRIVERS).collect()
 }
 
 /// All files by number, between the bounds that conditions on the number set.
@@ -59,16 +56,10 @@ fn all_files(tenant: i64, conds: &[Cond]) -> Driver {
         Cond::Number(range) => Some(range),
         _ => None,
     });
-    let low = ranges
-        .clone()
-        .map(|range| *range.start())
-        .max()
-        .unwrap_or(0);
+    let low = ranges.clone().map(|range| *range.start()).max().unwrap_or(0);
     let high = ranges.map(|range| *range.end()).min().unwrap_or(u64::MAX);
-    let filter = Sql::with(
-        "f.tenant = ? AND f.number <= ?",
-        [Value::Integer(tenant), clamped_int(high)],
-    );
+    let filter =
+        Sql::with("f.tenant = ? AND f.number <= ?", [Value::Integer(tenant), clamped_int(high)]);
     Driver {
         rank: 9,
         low: Some(clamped_int(low)),
@@ -93,11 +84,7 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
         }
         Cond::Name(NameMatch::Similar, text) => {
             let parts = trigrams(text);
-            let parts = if parts.len() > TRIGRAMS {
-                &[]
-            } else {
-                parts.as_slice()
-            };
+            let parts = if parts.len() > TRIGRAMS { &[] } else { parts.as_slice() };
             return named(tenant, parts, " OR ").into_iter().collect();
         }
         Cond::Time(field, range) => {
@@ -111,10 +98,7 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
         ),
         Cond::HasContent(false) => by_number(
             "file f INDEXED BY file_empty",
-            Sql::with(
-                "f.tenant = ? AND f.content IS NULL",
-                [Value::Integer(tenant)],
-            ),
+            Sql::with("f.tenant = ? AND f.content IS NULL", [Value::Integer(tenant)]),
         ),
         Cond::Metadata(key, value) => term(tenant, pair_hash(key, value)),
         Cond::AnyOf(field, values) => match term_hashes(field, values).as_slice() {
@@ -177,23 +161,14 @@ fn name_prefix(tenant: i64, folded: &str) -> Driver {
 }
 
 fn prefixed(tenant: i64, scan: &'static str, column: &'static str, prefix: &str) -> Driver {
-    let prefix = prefix
-        .get(..prefix.floor_char_boundary(KEY_LEN))
-        .unwrap_or(prefix);
+    let prefix = prefix.get(..prefix.floor_char_boundary(KEY_LEN)).unwrap_or(prefix);
     let high = prefix_bound(prefix).map(Value::Blob);
     by_key(tenant, scan, column, bytes(prefix), "<", high)
 }
 
 fn timed(tenant: i64, field: TimeField, low: i64, high: i64) -> Driver {
     let (scan, column) = time_index(field);
-    by_key(
-        tenant,
-        scan,
-        column,
-        Value::Integer(low),
-        "<=",
-        Some(Value::Integer(high)),
-    )
+    by_key(tenant, scan, column, Value::Integer(low), "<=", Some(Value::Integer(high)))
 }
 
 fn by_key(
@@ -209,13 +184,7 @@ fn by_key(
         Some(high) => tenant.and(Sql::with(format!("{column} {below} ?"), [high])),
         None => tenant,
     };
-    Driver {
-        order: Order::Key,
-        column,
-        low: Some(low),
-        rank: 2,
-        ..by_number(scan, filter)
-    }
+    Driver { order: Order::Key, column, low: Some(low), rank: 2, ..by_number(scan, filter) }
 }
 
 const TERM_TO_FILE: &str = "CROSS JOIN file f ON f.tenant = t.tenant AND f.number = t.number";
@@ -256,14 +225,9 @@ fn named(tenant: i64, trigrams: &[String], operator: &str) -> Option<Driver> {
     if trigrams.is_empty() || trigrams.iter().any(|trigram| trigram.contains('\0')) {
         return None;
     }
-    let phrases: Vec<_> = trigrams
-        .iter()
-        .map(|trigram| format!("\"{}\"", trigram.replace('"', "\"\"")))
-        .collect();
-    let params = [
-        Value::Text(phrases.join(operator)),
-        Value::Integer(((tenant + 1) << 40) - 1),
-    ];
+    let phrases: Vec<_> =
+        trigrams.iter().map(|trigram| format!("\"{}\"", trigram.replace('"', "\"\""))).collect();
+    let params = [Value::Text(phrases.join(operator)), Value::Integer(((tenant + 1) << 40) - 1)];
     Some(Driver {
         scan: "file_trigram n",
         join: Sql::with(
@@ -317,9 +281,8 @@ fn time_index(field: TimeField) -> (&'static str, &'static str) {
         TimeField::Updated => ("file f INDEXED BY file_updated", "f.updated"),
         TimeField::Stored => ("file f INDEXED BY file_stored", "f.stored"),
         TimeField::SourceCreated => ("file f INDEXED BY file_source_created", "f.source_created"),
-        TimeField::SourceModified => (
-            "file f INDEXED BY file_source_modified",
-            "f.source_modified",
-        ),
+        TimeField::SourceModified => {
+            ("file f INDEXED BY file_source_modified", "f.source_modified")
+        }
     }
 }

@@ -21,17 +21,11 @@ pub(super) struct Sql {
 
 impl Sql {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            params: Vec::new(),
-        }
+        Self { text: text.into(), params: Vec::new() }
     }
 
     pub(super) fn with(text: impl Into<String>, params: impl IntoIterator<Item = Value>) -> Self {
-        Self {
-            text: text.into(),
-            params: params.into_iter().collect(),
-        }
+        Self { text: text.into(), params: params.into_iter().collect() }
     }
 
     pub(super) fn then(mut self, more: Self) -> Self {
@@ -73,10 +67,9 @@ fn filter(tenant: i64, cond: &Cond) -> Option<Sql> {
             format!("+f.{} BETWEEN ? AND ?", time_column(*field)),
             [millis(*range.start()), millis(*range.end())].map(Value::Integer),
         ),
-        Cond::Number(range) => Sql::with(
-            "+f.number BETWEEN ? AND ?",
-            [*range.start(), *range.end()].map(clamped_int),
-        ),
+        Cond::Number(range) => {
+            Sql::with("+f.number BETWEEN ? AND ?", [*range.start(), *range.end()].map(clamped_int))
+        }
         Cond::Owner(subject) => Sql::with("+f.owner = ?", [text(subject.as_str())]),
         Cond::HasContent(true) => Sql::new("+f.content IS NOT NULL"),
         Cond::HasContent(false) => Sql::new("+f.content IS NULL"),
@@ -134,11 +127,7 @@ fn all_of(tenant: i64, hashes: &[TermHash]) -> Sql {
     Sql::with(
         "(SELECT count(*) FROM term x WHERE x.tenant = ? AND x.number = f.number \
          AND x.hash IN (SELECT unhex(value) FROM json_each(?))) = ?",
-        [
-            Value::Integer(tenant),
-            json(hashes),
-            Value::Integer(hashes.len() as i64),
-        ],
+        [Value::Integer(tenant), json(hashes), Value::Integer(hashes.len() as i64)],
     )
 }
 
@@ -152,10 +141,7 @@ pub(super) fn term_hashes(field: &SetField, values: &[Term]) -> Vec<TermHash> {
 
 /// Hashes as one parameter, so that their number does not make another statement.
 pub(super) fn json(hashes: &[TermHash]) -> Value {
-    let list: Vec<_> = hashes
-        .iter()
-        .map(|hash| format!("\"{}\"", hex(hash)))
-        .collect();
+    let list: Vec<_> = hashes.iter().map(|hash| format!("\"{}\"", hex(hash))).collect();
     Value::Text(format!("[{}]", list.join(",")))
 }
 

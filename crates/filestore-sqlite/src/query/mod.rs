@@ -34,10 +34,7 @@ pub(crate) fn list(
     let mark = cursor::fingerprint(tenant, &query.all);
     let after = query.after.as_ref();
     let after = after.map(|text| cursor::read(text, &mark)).transpose()?;
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     let Some(tenant) = sql::tenant(db, tenant)? else {
         return Ok(page);
     };
@@ -74,9 +71,7 @@ pub(crate) fn count(db: &Connection, tenant: &Tenant, conds: &[Cond]) -> DbResul
     let walk = plan::choose(db, tenant, conds)?;
     let (filters, rest) = filters(tenant, conds);
     if rest.is_empty() {
-        let counted = Sql::new("SELECT count(*) ")
-            .then(walk.candidates())
-            .and_all(filters);
+        let counted = Sql::new("SELECT count(*) ").then(walk.candidates()).and_all(filters);
         let mut statement = db.prepare_cached(&counted.text)?;
         let params = params_from_iter(&counted.params);
         return uint(statement.query_row(params, |row| row.get(0))?);

@@ -34,26 +34,15 @@ pub(super) fn choose(db: &Connection, tenant: i64, conds: &[Cond]) -> DbResult<W
     let drivers = drivers(tenant, conds);
     let single = drivers.len() == 1;
     for (index, driver) in drivers.into_iter().enumerate() {
-        let count = if single {
-            COUNTED
-        } else {
-            candidates(db, &driver)?
-        };
+        let count = if single { COUNTED } else { candidates(db, &driver)? };
         let cost = (count, driver.rank);
-        let is_better = best
-            .as_ref()
-            .is_none_or(|(count, walk)| cost < (*count, walk.driver.rank));
+        let is_better = best.as_ref().is_none_or(|(count, walk)| cost < (*count, walk.driver.rank));
         if !is_better || (driver.order == Order::Any && count >= COUNTED) {
             continue;
         }
         let sorted =
             driver.order == Order::Any || (driver.order != Order::Number && count < COUNTED);
-        let walk = Walk {
-            driver,
-            index,
-            sorted,
-            after: None,
-        };
+        let walk = Walk { driver, index, sorted, after: None };
         best = Some((count, walk));
         if count < FEW {
             break;
@@ -66,14 +55,8 @@ pub(super) fn choose(db: &Connection, tenant: i64, conds: &[Cond]) -> DbResult<W
 /// Goes on where a page ended. The choice of its first page stands, so that no row comes twice.
 pub(super) fn resume(tenant: i64, conds: &[Cond], cursor: Cursor) -> DbResult<Walk> {
     let invalid = || filestore::Error::invalid("the cursor is not from this list");
-    let Cursor {
-        driver: index,
-        position,
-    } = cursor;
-    let driver = drivers(tenant, conds)
-        .into_iter()
-        .nth(index)
-        .ok_or_else(invalid)?;
+    let Cursor { driver: index, position } = cursor;
+    let driver = drivers(tenant, conds).into_iter().nth(index).ok_or_else(invalid)?;
     let sorted = match (&driver.order, &position) {
         (Order::Number, Position::Number(_))
         | (Order::Key, Position::Key(..))
@@ -81,22 +64,14 @@ pub(super) fn resume(tenant: i64, conds: &[Cond], cursor: Cursor) -> DbResult<Wa
         (_, Position::Number(_)) => true,
         _ => return Err(invalid().into()),
     };
-    Ok(Walk {
-        driver,
-        index,
-        sorted,
-        after: Some(position),
-    })
+    Ok(Walk { driver, index, sorted, after: Some(position) })
 }
 
 fn candidates(db: &Connection, driver: &Driver) -> DbResult<i64> {
-    let counted = Sql::new(format!(
-        "SELECT count(*) FROM (SELECT 1 FROM {} WHERE ",
-        driver.scan
-    ))
-    .then(driver.filter.clone())
-    .and(start(driver))
-    .then(Sql::new(format!(" LIMIT {COUNTED})")));
+    let counted = Sql::new(format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.scan))
+        .then(driver.filter.clone())
+        .and(start(driver))
+        .then(Sql::new(format!(" LIMIT {COUNTED})")));
     let mut statement = db.prepare_cached(&counted.text)?;
     Ok(statement.query_row(params_from_iter(&counted.params), |row| row.get(0))?)
 }

@@ -24,10 +24,7 @@ pub(super) fn seal(work: &mut Work<'_>, tenant: &Tenant, id: FileId) -> DbResult
         UploadState::Open => {}
         UploadState::Sealed | UploadState::Completed => {
             let session = found.session;
-            return Ok(Sealed {
-                session,
-                now: false,
-            });
+            return Ok(Sealed { session, now: false });
         }
         UploadState::Expired => {
             return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
@@ -84,12 +81,9 @@ pub(super) fn finish(
         UploadTarget::NewFile => {
             let content = publish(work.db, &found, &publication)?;
             let record = new_record(&found.session, publication, content);
-            let record = files::insert_row(work, found.tenant, record)?;
+            let record = files::insert_file(work, found.tenant, record)?;
             set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
-            Ok(Finished {
-                session: found.session,
-                record: Some(record),
-            })
+            Ok(Finished { session: found.session, record: Some(record) })
         }
         UploadTarget::Existing(file) => {
             let Some(file) = row::find(work.db, found.tenant, &FileKey::Id(file))? else {
@@ -99,10 +93,7 @@ pub(super) fn finish(
             let content = publish(work.db, &found, &publication)?;
             let record = files::replace_content(work, file, content)?;
             set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
-            Ok(Finished {
-                session: found.session,
-                record: Some(record),
-            })
+            Ok(Finished { session: found.session, record: Some(record) })
         }
     }
 }
@@ -117,10 +108,7 @@ fn finished(db: &Connection, found: SessionRow) -> DbResult<Finished> {
         UploadState::Completed => row::find(db, found.tenant, &FileKey::Id(file))?,
         _ => None,
     };
-    Ok(Finished {
-        session: found.session,
-        record: record.map(|found| found.record),
-    })
+    Ok(Finished { session: found.session, record: record.map(|found| found.record) })
 }
 
 /// Makes content of a session's draft.
@@ -139,11 +127,8 @@ fn publish(
     };
     contents::insert(db, found.tenant, &info, session.parts.max(1) as usize)?;
     if session.parts == 0 {
-        let empty = Segment {
-            size: 0,
-            sha256: Digest::of(b""),
-            place: Place::Inline(Default::default()),
-        };
+        let empty =
+            Segment { size: 0, sha256: Digest::of(b""), place: Place::Inline(Default::default()) };
         contents::put_segments(db, session.content, &[empty])?;
     }
     Ok(info)
@@ -177,7 +162,7 @@ pub(super) fn end(
     if session.state.has_ended() {
         return Ok(found.session);
     }
-    let is_early = *ending == Ending::Expired && work.now <= session.expires;
+    let is_early = *ending == Ending::Expired && work.now < session.expires;
     if is_early || !ending.follows(&session.state) {
         return Err(Error::conflict("the upload cannot end so now").into());
     }
@@ -216,13 +201,7 @@ pub(crate) fn file_is_gone(
 
 fn fail(db: &Connection, found: &mut SessionRow, now: Timestamp) -> DbResult<()> {
     contents::clear(db, found.session.content, now)?;
-    set_state(
-        db,
-        found,
-        UploadState::Failed(FILE_IS_GONE.to_owned()),
-        false,
-        now,
-    )
+    set_state(db, found, UploadState::Failed(FILE_IS_GONE.to_owned()), false, now)
 }
 
 pub(super) fn forget(db: &Connection, tenant: &Tenant, id: FileId) -> DbResult<()> {

@@ -21,8 +21,7 @@ use crate::SqliteRepository;
 impl UploadRepository for SqliteRepository {
     async fn begin(&self, tenant: &Tenant, upload: BeginUpload) -> Result<UploadSession> {
         let tenant = tenant.clone();
-        self.commit(move |work| session::begin(work, &tenant, upload))
-            .await
+        self.commit(move |work| session::begin(work, &tenant, upload)).await
     }
 
     async fn session(&self, tenant: &Tenant, id: FileId) -> Result<UploadSession> {
@@ -37,8 +36,7 @@ impl UploadRepository for SqliteRepository {
         limit: u32,
     ) -> Result<Vec<UploadSession>> {
         let (tenant, owner) = (tenant.clone(), owner.clone());
-        self.scan(move |db| session::of_owner(db, &tenant, &owner, after, limit))
-            .await
+        self.scan(move |db| session::of_owner(db, &tenant, &owner, after, limit)).await
     }
 
     async fn parts(
@@ -49,18 +47,13 @@ impl UploadRepository for SqliteRepository {
         limit: u32,
     ) -> Result<Vec<Part>> {
         let tenant = tenant.clone();
-        self.scan(move |db| parts::list(db, &tenant, id, after, limit))
-            .await
+        self.scan(move |db| parts::list(db, &tenant, id, after, limit)).await
     }
 
     async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission> {
         let now = self.clock().now();
         let (session, previous) = self.look_up(|db| parts::admit(db, tenant, id, number, now))?;
-        Ok(Admission {
-            session,
-            ticket: self.draw_ticket(),
-            previous,
-        })
+        Ok(Admission { session, ticket: self.draw_ticket(), previous })
     }
 
     async fn put_part(
@@ -71,8 +64,7 @@ impl UploadRepository for SqliteRepository {
         part: Part,
     ) -> Result<UploadSession> {
         let tenant = tenant.clone();
-        self.commit(move |work| parts::put(work, &tenant, id, total, &part))
-            .await
+        self.commit(move |work| parts::put(work, &tenant, id, total, &part)).await
     }
 
     async fn save_chain(
@@ -83,14 +75,12 @@ impl UploadRepository for SqliteRepository {
         chain: Chain,
     ) -> Result<()> {
         let tenant = tenant.clone();
-        self.commit(move |work| parts::save_chain(work.db, &tenant, id, number, &chain))
-            .await
+        self.commit(move |work| parts::save_chain(work.db, &tenant, id, number, &chain)).await
     }
 
     async fn seal(&self, tenant: &Tenant, id: FileId) -> Result<Sealed> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::seal(work, &tenant, id))
-            .await
+        self.commit(move |work| ending::seal(work, &tenant, id)).await
     }
 
     async fn finish(
@@ -100,14 +90,12 @@ impl UploadRepository for SqliteRepository {
         publication: Publication,
     ) -> Result<Finished> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::finish(work, &tenant, id, publication))
-            .await
+        self.commit(move |work| ending::finish(work, &tenant, id, publication)).await
     }
 
     async fn end(&self, tenant: &Tenant, id: FileId, ending: Ending) -> Result<UploadSession> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::end(work, &tenant, id, &ending))
-            .await
+        self.commit(move |work| ending::end(work, &tenant, id, &ending)).await
     }
 
     async fn due(
@@ -123,7 +111,6 @@ impl UploadRepository for SqliteRepository {
 
     async fn forget(&self, tenant: &Tenant, id: FileId) -> Result<()> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::forget(work.db, &tenant, id))
-            .await
+        self.commit(move |work| ending::forget(work.db, &tenant, id)).await
     }
 }

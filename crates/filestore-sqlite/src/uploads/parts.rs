@@ -62,7 +62,7 @@ pub(super) fn admit(
 ) -> DbResult<(UploadSession, Option<HashState>)> {
     let session = session::find(db, tenant, id)?.session;
     match session.state {
-        UploadState::Open if now <= session.expires => {}
+        UploadState::Open if now < session.expires => {}
         UploadState::Open | UploadState::Expired => {
             return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
         }
@@ -74,9 +74,7 @@ pub(super) fn admit(
         params![session.content.as_bytes(), i64::from(number) - 1],
         |row| Ok(row.get(0)?),
     )?;
-    let previous = previous
-        .flatten()
-        .and_then(|state| HashState::from_bytes(&state));
+    let previous = previous.flatten().and_then(|state| HashState::from_bytes(&state));
     Ok((session, previous))
 }
 
@@ -93,9 +91,7 @@ pub(super) fn put(
     part: &Part,
 ) -> DbResult<UploadSession> {
     let (db, now) = (work.db, work.now);
-    let SessionRow {
-        row, mut session, ..
-    } = session::find(db, tenant, id)?;
+    let SessionRow { row, mut session, .. } = session::find(db, tenant, id)?;
     if session.state != UploadState::Open {
         return Err(not_open());
     }
@@ -104,10 +100,7 @@ pub(super) fn put(
         return Err(Error::invalid("there is no part of this number").into());
     }
     let there = there(db, &session, part.number)?;
-    if there
-        .as_ref()
-        .is_some_and(|there| there.ticket > part.ticket)
-    {
+    if there.as_ref().is_some_and(|there| there.ticket > part.ticket) {
         if let Some(key) = part.segment.key() {
             contents::reject(db, key, now)?;
         }
@@ -121,14 +114,7 @@ pub(super) fn put(
         }
         session.received += part.segment.size;
         let (ticket, chain) = (Some(part.ticket), part.chain.as_ref());
-        contents::put_segment(
-            db,
-            session.content,
-            part.number,
-            &part.segment,
-            ticket,
-            chain,
-        )?;
+        contents::put_segment(db, session.content, part.number, &part.segment, ticket, chain)?;
     }
     change(
         db,

@@ -97,11 +97,7 @@ pub(super) fn begin(
 }
 
 pub(super) fn is_file(db: &Connection, tenant: i64, id: FileId) -> DbResult<bool> {
-    exists(
-        db,
-        "SELECT 1 FROM file WHERE tenant = ? AND id = ?",
-        params![tenant, id.as_bytes()],
-    )
+    exists(db, "SELECT 1 FROM file WHERE tenant = ? AND id = ?", params![tenant, id.as_bytes()])
 }
 
 fn insert(db: &Connection, tenant: i64, session: &UploadSession) -> DbResult<bool> {
@@ -166,12 +162,9 @@ pub(super) fn due(
 ) -> DbResult<Vec<(Tenant, UploadSession)>> {
     let mut due = Vec::new();
     for (kind, before) in [
-        ("u.state = 0 AND u.expires < ? ORDER BY u.expires", now),
-        ("u.state = 1 AND u.changed < ? ORDER BY u.changed", stalled),
-        (
-            "u.state > 1 AND u.has_file = 0 AND u.changed < ? ORDER BY u.changed",
-            kept,
-        ),
+        ("u.state = 0 AND u.expires <= ? ORDER BY u.expires", now),
+        ("u.state = 1 AND u.changed <= ? ORDER BY u.changed", stalled),
+        ("u.state > 1 AND u.has_file = 0 AND u.changed <= ? ORDER BY u.changed", kept),
     ] {
         let left = i64::from(limit) - due.len() as i64;
         due.extend(all(
@@ -181,20 +174,15 @@ pub(super) fn due(
             read,
         )?);
     }
-    due.into_iter()
-        .map(|found| Ok((tenant_name(db, found.tenant)?, found.session)))
-        .collect()
+    due.into_iter().map(|found| Ok((tenant_name(db, found.tenant)?, found.session))).collect()
 }
 
 fn tenant_name(db: &Connection, number: i64) -> DbResult<Tenant> {
-    let name: Option<String> = first(
-        db,
-        "SELECT name FROM tenant WHERE number = ?",
-        params![number],
-        |row| Ok(row.get(0)?),
-    )?;
-    name.and_then(|name| Tenant::new(&name).ok())
-        .ok_or(SqliteError::Damaged("a tenant"))
+    let name: Option<String> =
+        first(db, "SELECT name FROM tenant WHERE number = ?", params![number], |row| {
+            Ok(row.get(0)?)
+        })?;
+    name.and_then(|name| Tenant::new(&name).ok()).ok_or(SqliteError::Damaged("a tenant"))
 }
 
 /// Moves a session to another state; `has_file` says whether it has ended and its file is there.
@@ -228,9 +216,8 @@ fn read(row: &Row<'_>) -> DbResult<SessionRow> {
     let session = UploadSession {
         id: FileId::from_bytes(row.get(2)?),
         owner: Subject::new(&owner).map_err(|_| SqliteError::Damaged("an owner"))?,
-        target: target.map_or(UploadTarget::NewFile, |id| {
-            UploadTarget::Existing(FileId::from_bytes(id))
-        }),
+        target: target
+            .map_or(UploadTarget::NewFile, |id| UploadTarget::Existing(FileId::from_bytes(id))),
         content: ContentId::from_bytes(row.get(5)?),
         attributes: attributes(row)?,
         expect: Expect {
@@ -244,11 +231,7 @@ fn read(row: &Row<'_>) -> DbResult<SessionRow> {
         parts: row.get(14)?,
         received: uint(row.get(15)?)?,
     };
-    Ok(SessionRow {
-        row: row.get(0)?,
-        tenant: row.get(1)?,
-        session,
-    })
+    Ok(SessionRow { row: row.get(0)?, tenant: row.get(1)?, session })
 }
 
 fn attributes(row: &Row<'_>) -> DbResult<Attributes> {
