@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use filestore::Durability;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::DbResult;
-use filestore::Durability;
 
 /// How long a writer waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

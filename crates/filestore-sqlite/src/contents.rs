@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use filestore::backend::{Chain, ContentSource, NewContent, Place, Segment};
-use filestore::{BlobKey, ContentId, ContentInfo, Digest, Error, Timestamp};
+use filestore::{BlobKey, ContentId, ContentInfo, Digest, Error, ErrorKind, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use crate::error::DbResult;
@@ -81,7 +81,7 @@ pub(crate) fn insert(
         ],
     )?;
     if inserted == 0 {
-        return Err(Error::conflict("the content is there already").into());
+        return Err(Error::new(ErrorKind::AlreadyExists, "the content is there already").into());
     }
     Ok(())
 }

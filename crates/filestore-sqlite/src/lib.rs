@@ -26,6 +26,5 @@ mod upkeep;
 mod uploads;
 mod writer;
 
-pub use open::{DATABASE, open};
 pub use options::SqliteOptions;
 pub use repository::SqliteRepository;

@@ -7,7 +7,8 @@ use filestore::{Clock, Durability, SystemClock};
 /// Settings of a [`SqliteRepository`](crate::SqliteRepository).
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// What acknowledged changes survive.
+    /// What acknowledged changes survive. Where it is relaxed, a loss of power may take the newest of
+    /// them; what is left is whole.
     pub durability: Durability,
     /// Keeps all deadlines.
     pub clock: Arc<dyn Clock>,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use filestore::backend::{Change, FileRepository, StoredFile};
 use filestore::{Cond, FileKey, FileQuery, FileRecord, Page, RangeSpec, Result, Tenant};
 
-pub(crate) use self::apply::{insert_row, replace_content};
+pub(crate) use self::apply::{insert_file, replace_content};
 
 use crate::SqliteRepository;
 use crate::contents::INLINE_LIMIT;

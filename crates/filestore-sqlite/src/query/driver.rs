@@ -102,7 +102,6 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
         ),
         Cond::Metadata(key, value) => term(tenant, pair_hash(key, value)),
         Cond::AnyOf(field, values) => match term_hashes(field, values).as_slice() {
-            [] => return Vec::new(),
             [hash] => term(tenant, *hash),
             hashes => terms(tenant, hashes),
         },
@@ -221,8 +220,7 @@ fn terms(tenant: i64, hashes: &[TermHash]) -> Driver {
 
 /// Names that have all or any of the trigrams; `None` when there is no trigram to go by.
 fn named(tenant: i64, trigrams: &[String], operator: &str) -> Option<Driver> {
-    // A folded name has no such character, and the language of the index takes it for the end.
-    if trigrams.is_empty() || trigrams.iter().any(|trigram| trigram.contains('\0')) {
+    if trigrams.is_empty() {
         return None;
     }
     let phrases: Vec<_> =

@@ -3,7 +3,7 @@
 //! Every column has a `+` before it: it keeps SQLite from walking an index for the filter, which is
 //! the driver's to choose.
 
-use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound};
+use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound, trigrams};
 use rusqlite::types::Value;
 
 use crate::index::{KEY_LEN, TermHash, pair_hash, term_hash};
@@ -55,6 +55,18 @@ pub(super) fn filters(tenant: i64, conds: &[Cond]) -> (Vec<Sql>, Vec<&Cond>) {
     (filters, rest)
 }
 
+/// Whether a condition holds for no file at all. SQLite finds no plan for a `WHERE` that names an
+/// index and is never true.
+pub(super) fn never(cond: &Cond) -> bool {
+    match cond {
+        Cond::AnyOf(_, values) => values.is_empty(),
+        Cond::Name(NameMatch::Similar, text) => trigrams(text).is_empty(),
+        // Folding leaves nothing of this character, and full-text queries end at it.
+        Cond::Name(_, text) => text.contains('\0'),
+        _ => false,
+    }
+}
+
 /// A condition in SQL that holds for exactly the same rows.
 fn filter(tenant: i64, cond: &Cond) -> Option<Sql> {
     Some(match cond {
@@ -74,7 +86,6 @@ fn filter(tenant: i64, cond: &Cond) -> Option<Sql> {
         Cond::HasContent(true) => Sql::new("+f.content IS NOT NULL"),
         Cond::HasContent(false) => Sql::new("+f.content IS NULL"),
         Cond::Metadata(key, value) => any_of(tenant, &[pair_hash(key, value)]),
-        Cond::AnyOf(_, values) if values.is_empty() => Sql::new("0"),
         Cond::AnyOf(field, values) => any_of(tenant, &term_hashes(field, values)),
         Cond::AllOf(_, values) if values.is_empty() => Sql::new("1"),
         Cond::AllOf(field, values) => all_of(tenant, &term_hashes(field, values)),
@@ -107,9 +118,6 @@ fn name(how: NameMatch, value: &str) -> Option<Sql> {
             ),
             None => Sql::new("1"),
         }),
-        // No folded name has this character, and none has anything in common with fewer than three.
-        _ if value.contains('\0') => Some(Sql::new("0")),
-        NameMatch::Similar if value.chars().nth(2).is_none() => Some(Sql::new("0")),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use filestore::{Cond, Error, FileQuery, FileRecord, Page, Tenant};
 use rusqlite::{Connection, params_from_iter};
 
 use self::cursor::Cursor;
-use self::filter::{Sql, filters};
+use self::filter::{Sql, filters, never};
 use self::plan::Walk;
 use crate::error::DbResult;
 use crate::row::{self, COLUMNS};
@@ -38,6 +38,9 @@ pub(crate) fn list(
     let Some(tenant) = sql::tenant(db, tenant)? else {
         return Ok(page);
     };
+    if query.all.iter().any(never) {
+        return Ok(page);
+    }
     let walk = match after {
         Some(cursor) => plan::resume(tenant, &query.all, cursor)?,
         None => plan::choose(db, tenant, &query.all)?,
@@ -68,6 +71,9 @@ pub(crate) fn count(db: &Connection, tenant: &Tenant, conds: &[Cond]) -> DbResul
     let Some(tenant) = sql::tenant(db, tenant)? else {
         return Ok(0);
     };
+    if conds.iter().any(never) {
+        return Ok(0);
+    }
     let walk = plan::choose(db, tenant, conds)?;
     let (filters, rest) = filters(tenant, conds);
     if rest.is_empty() {

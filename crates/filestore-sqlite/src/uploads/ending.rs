@@ -81,7 +81,7 @@ pub(super) fn finish(
         UploadTarget::NewFile => {
             let content = publish(work.db, &found, &publication)?;
             let record = new_record(&found.session, publication, content);
-            let record = files::insert_row(work, found.tenant, record)?;
+            let record = files::insert_file(work, found.tenant, record)?;
             set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
             Ok(Finished { session: found.session, record: Some(record) })
         }
@@ -162,7 +162,7 @@ pub(super) fn end(
     if session.state.has_ended() {
         return Ok(found.session);
     }
-    let is_early = *ending == Ending::Expired && work.now <= session.expires;
+    let is_early = *ending == Ending::Expired && work.now < session.expires;
     if is_early || !ending.follows(&session.state) {
         return Err(Error::conflict("the upload cannot end so now").into());
     }

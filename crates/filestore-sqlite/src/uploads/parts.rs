@@ -62,7 +62,7 @@ pub(super) fn admit(
 ) -> DbResult<(UploadSession, Option<HashState>)> {
     let session = session::find(db, tenant, id)?.session;
     match session.state {
-        UploadState::Open if now <= session.expires => {}
+        UploadState::Open if now < session.expires => {}
         UploadState::Open | UploadState::Expired => {
             return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
         }

@@ -162,9 +162,9 @@ pub(super) fn due(
 ) -> DbResult<Vec<(Tenant, UploadSession)>> {
     let mut due = Vec::new();
     for (kind, before) in [
-        ("u.state = 0 AND u.expires < ? ORDER BY u.expires", now),
-        ("u.state = 1 AND u.changed < ? ORDER BY u.changed", stalled),
-        ("u.state > 1 AND u.has_file = 0 AND u.changed < ? ORDER BY u.changed", kept),
+        ("u.state = 0 AND u.expires <= ? ORDER BY u.expires", now),
+        ("u.state = 1 AND u.changed <= ? ORDER BY u.changed", stalled),
+        ("u.state > 1 AND u.has_file = 0 AND u.changed <= ? ORDER BY u.changed", kept),
     ] {
         let left = i64::from(limit) - due.len() as i64;
         due.extend(all(

@@ -1,0 +1,5 @@
+//! The suite of `filestore`, and what only this backend promises.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod conformance;
