@@ -26,5 +26,6 @@ mod upkeep;
 mod uploads;
 mod writer;
 
+pub use open::{DATABASE, open};
 pub use options::SqliteOptions;
 pub use repository::SqliteRepository;

@@ -120,9 +120,12 @@ impl FileStore {
                 }
             }
         }
+        if list.is_empty() {
+            // An upload of no parts is one empty segment, like an empty file sent in one piece.
+            list.push((0, Digest::of(b"")));
+        }
         let sha256 = match (&whole, list.as_slice()) {
             (Some(whole), _) => Some(whole.digest()),
-            (None, []) => Some(Digest::of(b"")),
             (None, [(_, only)]) => Some(*only),
             (None, _) => None,
         };
