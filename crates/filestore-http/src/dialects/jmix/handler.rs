@@ -30,7 +30,7 @@ pub(super) async fn upload(call: Call<'_>, upload: Upload) -> Result<Answer, Fau
     }
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
-    let incoming = match media_type(head.headers()).as_str() {
+    let incoming = match media_type(head.headers())?.as_str() {
         "multipart/form-data" => {
             let max_file = files.store().limits().max_file;
             form_file(head.headers(), body, "file", max_file).await?
