@@ -1,0 +1,13 @@
+//! The dialects as their clients see them: requests in, answers out, over every backend.
+
+// Clippy's exemptions for tests do not reach the helpers beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod contract;
+mod harness;
+mod jea;
+mod jmix;
+mod molgenis;
+mod pairs;
+mod serving;
+mod subject;
