@@ -2,6 +2,8 @@
 
 // Clippy's exemptions for tests do not reach the helpers beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// A case reads better without references that nobody needs.
+#![allow(clippy::needless_pass_by_value)]
 
 mod contract;
 mod harness;
