@@ -20,12 +20,16 @@ fn attributes(n: u64) -> Attributes {
     Attributes {
         external_id: Some(format!("ext-{mixed}-{n}")),
         directory: Some(format!("/dir/{}", mixed % 3)),
-        source: (n % 2 == 0).then(|| format!("{long}{mixed}")),
-        content_type: Some(if n % 50 == 0 { String::new() } else { "text/plain".to_owned() }),
+        source: (n.is_multiple_of(2)).then(|| format!("{long}{mixed}")),
+        content_type: Some(if n.is_multiple_of(50) {
+            String::new()
+        } else {
+            "text/plain".to_owned()
+        }),
         metadata: [("half".to_owned(), (n % 2).to_string())].into(),
         labels: vec![format!("l{}", n % 3), "all".to_owned()],
         source_created: Some(moment(mixed / 7)),
-        extent: (n % 4 > 0).then(|| {
+        extent: (!n.is_multiple_of(4)).then(|| {
             let x = (mixed % 100) as f64 / 3.0;
             Extent { min_x: x, max_x: x + 0.1, min_y: -x, max_y: 0.0 }
         }),
