@@ -66,3 +66,28 @@ fn settle(db: &Connection) -> DbResult<()> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn a_statement_is_compiled_once_whatever_it_is_run_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("test.db");
+        let mut db = writing(&path, Durability::Relaxed).unwrap();
+        schema::migrate(&mut db).unwrap();
+        for db in [db, reading(&path).unwrap()] {
+            let sql = "SELECT c.id FROM file f LEFT JOIN content c ON c.id = f.content \
+                 WHERE f.row = ?";
+            let mut statement = db.prepare(sql).unwrap();
+            for row in 0..3 {
+                assert!(!statement.exists([row]).unwrap());
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
+}
