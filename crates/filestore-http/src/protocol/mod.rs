@@ -2,8 +2,10 @@
 
 use http::HeaderValue;
 
+pub mod base64_json;
 pub mod byteranges;
 pub mod conditional;
+pub mod date;
 pub mod digest;
 pub mod disposition;
 pub mod download;
