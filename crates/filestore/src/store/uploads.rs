@@ -95,7 +95,7 @@ impl Uploads {
         let before = chain.as_ref().map(Hasher::digest);
         let intake = Intake {
             expect,
-            limit: limits.max_file.min(limits.max_session.saturating_sub(session.received)),
+            limit: limits.max_file.min(self.room(&session, number).await?),
             inline_limit: if number <= INLINE_PARTS { usize::MAX } else { 0 },
             whole: chain,
         };
@@ -176,10 +176,12 @@ impl Uploads {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound), also for another subject's;
     /// [`Incomplete`](ErrorKind::Incomplete), and it stays open;
-    /// [`DigestMismatch`](ErrorKind::DigestMismatch), and it has failed;
+    /// [`DigestMismatch`](ErrorKind::DigestMismatch) or [`TooLarge`](ErrorKind::TooLarge), and it has
+    /// failed;
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) when the external id is taken, and it has failed;
     /// [`Conflict`](ErrorKind::Conflict) when it failed before, was canceled, or its target is gone;
-    /// [`Expired`](ErrorKind::Expired).
+    /// [`Expired`](ErrorKind::Expired); [`Internal`](ErrorKind::Internal) when bytes are missing, and
+    /// it waits for them.
     pub async fn complete(&self, id: FileId) -> Result<Completion> {
         self.session(id).await?;
         let Files { store, tenant, .. } = &self.files;
@@ -213,6 +215,21 @@ impl Uploads {
             return Err(Error::not_found("no such upload"));
         }
         Ok(session)
+    }
+
+    /// How many bytes the session may still take as part `number`: those of a part that was sent
+    /// before make room for it.
+    async fn room(&self, session: &UploadSession, number: PartNumber) -> Result<u64> {
+        let Files { store, tenant, .. } = &self.files;
+        let limits = store.limits();
+        let room = limits.max_session.saturating_sub(session.received);
+        if room >= limits.max_file {
+            return Ok(room);
+        }
+        let found = store.0.repository.parts(tenant, session.id, number - 1, 1).await?;
+        let same = found.first().filter(|part| part.number == number);
+        let replaced = same.map_or(0, |part| part.segment.size);
+        Ok(limits.max_session.saturating_sub(session.received.saturating_sub(replaced)))
     }
 
     fn check_number(&self, number: PartNumber) -> Result<()> {
