@@ -1,4 +1,4 @@
-//! Nothing but examples; see `Cargo.toml`.
+//! Holds the examples together; there is nothing here to use.
 
 /// Compiles the code in the documents.
 #[cfg(doctest)]
