@@ -1,5 +1,4 @@
 //! Files out of the store, from the page cache.
-#![allow(clippy::unwrap_used)]
 
 use std::cell::LazyCell;
 use std::time::Instant;
@@ -7,15 +6,13 @@ use std::time::Instant;
 use criterion::{Criterion, SamplingMode, Throughput};
 use filestore::{FileId, Files};
 use filestore_benches::content::{framed, noise};
-use filestore_benches::{Backend, SIZES, Stage, criterion};
+use filestore_benches::{Backend, SIZES, Stage};
 use futures::StreamExt;
 
-fn main() {
-    let mut criterion = criterion();
+pub(crate) fn bench(criterion: &mut Criterion) {
     for backend in Backend::ALL {
-        download(&mut criterion, backend);
+        download(criterion, backend);
     }
-    criterion.final_summary();
 }
 
 fn download(criterion: &mut Criterion, backend: Backend) {

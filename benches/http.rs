@@ -1,7 +1,6 @@
 //! Uploads and downloads over a connection that is kept open, on the loopback interface.
-#![allow(clippy::unwrap_used)]
 
-use std::cell::{LazyCell, RefCell};
+use std::cell::LazyCell;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,11 +9,12 @@ use bytes::Bytes;
 use criterion::{Criterion, SamplingMode, Throughput};
 use filestore::SystemClock;
 use filestore_benches::content::noise;
-use filestore_benches::{Backend, Stage, criterion};
+use filestore_benches::{Backend, Stage};
 use filestore_http::auth::{JwtAuthenticator, NewToken, Rights, Secret, mint};
 use filestore_http::dialects::{Jea, Molgenis};
 use filestore_http::presign::{PresignKey, PresignKeys, Presigner};
 use filestore_http::{Adapter, ServeOptions, serve};
+use futures::lock::Mutex;
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -26,11 +26,9 @@ use tokio::runtime::{Builder, Runtime};
 const SIZES: [(&str, usize); 2] = [("4KiB", 4 << 10), ("64MiB", 64 << 20)];
 const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
 
-fn main() {
-    let mut criterion = criterion();
-    http(&mut criterion, Backend::Memory);
-    http(&mut criterion, Backend::Durable);
-    criterion.final_summary();
+pub(crate) fn bench(criterion: &mut Criterion) {
+    http(criterion, Backend::Memory);
+    http(criterion, Backend::Durable);
 }
 
 fn http(criterion: &mut Criterion, backend: Backend) {
@@ -82,7 +80,7 @@ fn form(content: &Bytes) -> Sent {
 /// A server, and a client on a thread of its own: the one that measures.
 struct Service {
     client: Runtime,
-    connection: RefCell<SendRequest<Full<Bytes>>>,
+    connection: Mutex<SendRequest<Full<Bytes>>>,
     token: String,
     stage: Stage,
 }
@@ -117,7 +115,7 @@ impl Service {
             stream.set_nodelay(true).unwrap();
             let (requests, connection) = handshake(TokioIo::new(stream)).await.unwrap();
             tokio::spawn(connection);
-            RefCell::new(requests)
+            Mutex::new(requests)
         });
         Self { client, connection, token: format!("Bearer {token}"), stage }
     }
@@ -158,12 +156,9 @@ impl Service {
         let headers = request.headers_mut();
         headers.insert(header::HOST, "localhost".parse().unwrap());
         headers.insert(header::AUTHORIZATION, self.token.parse().unwrap());
-        let answer = {
-            let mut connection = self.connection.borrow_mut();
-            connection.ready().await.unwrap();
-            connection.send_request(request)
-        };
-        answer.await.unwrap()
+        let mut connection = self.connection.lock().await;
+        connection.ready().await.unwrap();
+        connection.send_request(request).await.unwrap()
     }
 }
 

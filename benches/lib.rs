@@ -1,15 +1,13 @@
 //! What the benches share: stores to measure, content to put into them, and the room it takes.
 //!
-//! A bench stops at the first thing that goes wrong: there is nothing to measure then.
+//! Whatever goes wrong here stops the benches: there is nothing to measure then.
 #![allow(clippy::unwrap_used)]
 
 pub mod content;
-mod machine;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
 use filestore::{
     Durability, FileQuery, FileStore, Files, FsBlobs, Limits, MemoryBlobs, MemoryRepository,
     Subject, Sweep, Tenant,
@@ -48,18 +46,6 @@ impl Backend {
             Self::Relaxed => "relaxed",
         }
     }
-}
-
-/// Short measurements, so that all benches together end within minutes. Tells first how well two
-/// threads run side by side at this moment.
-pub fn criterion() -> Criterion {
-    machine::report();
-    Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .without_plots()
-        .configure_from_args()
 }
 
 /// A store on a backend, and the runtime it works on. What it stored goes with it.

@@ -1,5 +1,4 @@
 //! Forms taken apart, by our own parser and by multer.
-#![allow(clippy::unwrap_used)]
 
 use std::convert::Infallible;
 
@@ -7,20 +6,17 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use filestore::ByteStream;
 use filestore_benches::content::{frames, noise};
-use filestore_benches::criterion;
 use filestore_http::protocol::multipart::{Boundary, Limits, Multipart};
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
 
 const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
 
-fn main() {
-    let mut criterion = criterion();
-    parse(&mut criterion, "4KiB", &noise(4 << 10));
-    parse(&mut criterion, "64MiB", &noise(64 << 20));
+pub(crate) fn bench(criterion: &mut Criterion) {
+    parse(criterion, "4KiB", &noise(4 << 10));
+    parse(criterion, "64MiB", &noise(64 << 20));
     // Every byte begins a delimiter, or goes on with one, until it does not.
-    parse(&mut criterion, "4MiB-of-hyphens", &Bytes::from("\r\n------WebKit".repeat(300_000)));
-    criterion.final_summary();
+    parse(criterion, "4MiB-of-hyphens", &Bytes::from("\r\n------WebKit".repeat(300_000)));
 }
 
 fn parse(criterion: &mut Criterion, name: &str, content: &Bytes) {

@@ -1,23 +1,20 @@
 //! Chunked uploads of 64 MiB in 16 parts, from the first call to the published file.
-#![allow(clippy::unwrap_used)]
 
 use std::cell::LazyCell;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use filestore::{Digest, Expect, Files, NewUpload, PartNumber};
 use filestore_benches::content::{framed, noise};
-use filestore_benches::{Backend, Stage, criterion};
+use filestore_benches::{Backend, Stage};
 
 const PARTS: PartNumber = 16;
 const PART: usize = 4 << 20;
 const SIZE: usize = PARTS as usize * PART;
 
-fn main() {
-    let mut criterion = criterion();
+pub(crate) fn bench(criterion: &mut Criterion) {
     for backend in Backend::ALL {
-        session(&mut criterion, backend);
+        session(criterion, backend);
     }
-    criterion.final_summary();
 }
 
 fn session(criterion: &mut Criterion, backend: Backend) {

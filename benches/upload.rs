@@ -1,22 +1,19 @@
 //! Files into the store, from one caller and from many.
-#![allow(clippy::unwrap_used)]
 
 use std::cell::LazyCell;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use filestore::Files;
 use filestore_benches::content::{framed, noise};
-use filestore_benches::{Backend, SIZES, Stage, criterion};
+use filestore_benches::{Backend, SIZES, Stage};
 use futures::future::join_all;
 
-fn main() {
-    let mut criterion = criterion();
+pub(crate) fn bench(criterion: &mut Criterion) {
     for backend in Backend::ALL {
-        one_caller(&mut criterion, backend);
+        one_caller(criterion, backend);
     }
-    many_callers(&mut criterion, Backend::Durable);
-    many_callers(&mut criterion, Backend::Relaxed);
-    criterion.final_summary();
+    many_callers(criterion, Backend::Durable);
+    many_callers(criterion, Backend::Relaxed);
 }
 
 fn one_caller(criterion: &mut Criterion, backend: Backend) {
