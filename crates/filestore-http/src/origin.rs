@@ -81,10 +81,8 @@ mod tests {
 
     #[test]
     fn forwarding_headers_count_from_trusted_peers_only() {
-        let origins = Origins {
-            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-            ..Origins::default()
-        };
+        let origins =
+            Origins { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Origins::default() };
         let sent = [
             ("host", "inner:8080"),
             ("x-forwarded-proto", "https"),
@@ -98,13 +96,17 @@ mod tests {
     fn a_public_url_beats_everything() {
         let public_url = Some("https://files.example".to_owned());
         let origins = Origins { public_url, ..Origins::default() };
-        assert_eq!(origins.base_url(&head(&[("host", "x")], "192.0.2.1:5")), "https://files.example");
+        assert_eq!(
+            origins.base_url(&head(&[("host", "x")], "192.0.2.1:5")),
+            "https://files.example"
+        );
     }
 
     #[test]
     fn pages_of_other_origins_are_foreign() {
         let origins = Origins::default();
-        let is_foreign = |headers: &[(&str, &str)]| origins.is_foreign(&head(headers, "192.0.2.1:5"));
+        let is_foreign =
+            |headers: &[(&str, &str)]| origins.is_foreign(&head(headers, "192.0.2.1:5"));
         assert!(!is_foreign(&[("host", "a:1")]));
         assert!(!is_foreign(&[("host", "a:1"), ("origin", "http://a:1")]));
         assert!(is_foreign(&[("host", "a:1"), ("origin", "http://b")]));

@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod index;
 mod ledger;
+mod open;
 mod options;
 mod query;
 mod readers;
@@ -25,5 +26,6 @@ mod upkeep;
 mod uploads;
 mod writer;
 
+pub use open::{DATABASE, open};
 pub use options::SqliteOptions;
 pub use repository::SqliteRepository;

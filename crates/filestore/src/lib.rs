@@ -3,6 +3,7 @@ pub mod backend;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod durability;
 mod error;
 #[cfg(feature = "fs")]
 mod fs;
@@ -18,9 +19,10 @@ mod stream;
 mod upload;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use durability::Durability;
 pub use error::{BoxError, Error, ErrorKind, ItemError, Result};
 #[cfg(feature = "fs")]
-pub use fs::{Durability, FsBlobs};
+pub use fs::FsBlobs;
 pub use hash::{Digest, HashState, Hasher};
 pub use id::{
     BlobKey, ContentId, FileId, FileNumber, Revision, StoreId, Subject, Tenant, Timestamp,

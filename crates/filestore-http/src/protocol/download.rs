@@ -104,7 +104,11 @@ async fn body_of(
     let mut answer = Response::new(ResponseBody::Empty);
     match selection {
         Selection::Whole => {
-            let body = if reads { file.read_all().await? } else { ByteStream::from_results(stream::empty()) };
+            let body = if reads {
+                file.read_all().await?
+            } else {
+                ByteStream::from_results(stream::empty())
+            };
             *answer.body_mut() = ResponseBody::sized(body, size);
             answer.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
         }

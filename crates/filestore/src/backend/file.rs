@@ -92,6 +92,7 @@ pub struct StoredFile {
 }
 
 /// A change of one file.
+#[expect(clippy::large_enum_variant, reason = "batches are short-lived and mostly of one kind")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A new file. The record's own `content` is not looked at.

@@ -1,8 +1,9 @@
 //! Cases of [`BlobStore`]. Each ends with an empty list: nothing is left behind.
 
 use bytes::Bytes;
-use futures::channel::oneshot;
+use futures::channel::{mpsc, oneshot};
 use futures::future::{self, Either};
+use futures::sink::SinkExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::Fixture;
@@ -108,13 +109,14 @@ pub async fn a_failed_put_may_be_repeated<B: BlobStore>(fixture: Fixture<B>) {
 pub async fn a_blob_is_not_seen_before_its_end<B: BlobStore>(fixture: Fixture<B>) {
     let store = &fixture.store;
     let key = key();
-    let (mut feed, frames) = futures::channel::mpsc::unbounded();
+    // Without a buffer: each frame has been polled for when it is sent.
+    let (mut feed, frames) = mpsc::channel(0);
     let put = tokio::spawn({
         let store = store.clone();
         async move { store.put(key, ByteStream::from_results(frames)).await }
     });
     for _ in 0..4 {
-        futures::SinkExt::send(&mut feed, Ok(noise(100 * KIB))).await.unwrap();
+        feed.send(Ok(noise(100 * KIB))).await.unwrap();
         assert_absent(&**store, key).await;
     }
     drop(feed);

@@ -265,7 +265,7 @@ fn varied(n: u64) -> Change {
     a.directory = some(4, pick(&["", "/a", "/a/", "/a/b", "/a_b", "/A/b", "/a%b", LAST], n));
     a.source = some(5, pick(&["scanner", "Scanner", "scanner "], n / 3));
     a.content_type = some(2, pick(&["text/plain", "text/html", "image/png"], n / 4));
-    if n % 3 > 0 {
+    if !n.is_multiple_of(3) {
         a.metadata.insert("site".to_owned(), pick(&["Oslo", "oslo", ""], n / 5));
         a.metadata.insert(pick(&["k", "K"], n), "v".to_owned());
     }
@@ -284,9 +284,9 @@ fn varied(n: u64) -> Change {
     };
     a.terms.insert("t".to_owned(), terms);
     a.terms.insert("other".to_owned(), vec![Term::Int(7), Term::Int(1)]);
-    a.source_created = (n % 2 == 0).then(|| moment(n * 100));
+    a.source_created = n.is_multiple_of(2).then(|| moment(n * 100));
     a.source_modified = (n % 4 == 1).then_some(Timestamp::MAX);
-    a.extent = (n % 3 != 0).then(|| {
+    a.extent = (!n.is_multiple_of(3)).then(|| {
         let (x, y) = ((n % 7) as f64 * 10.0, (n % 5) as f64 * 10.0 - 20.0);
         Extent { min_x: x, max_x: x + 10.0, min_y: y, max_y: y + (n % 2) as f64 }
     });

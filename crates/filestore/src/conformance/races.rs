@@ -2,6 +2,7 @@
 //! parallelism and many times over. Races within one trait are beside its other cases.
 
 use std::collections::BTreeSet;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::backend::{
 use crate::error::ErrorKind;
 use crate::id::{BlobKey, ContentId, FileId};
 use crate::record::FileKey;
-use crate::upload::UploadState;
+use crate::upload::{UploadSession, UploadState};
 
 const ROUNDS: u64 = 20;
 
@@ -29,7 +30,7 @@ pub async fn one_of_two_last_parts_knows<R: Repository>(fixture: Fixture<R>) {
             put_part(&*repo, id, part).await
         });
         let told = puts.await;
-        assert!(told.iter().any(|session| session.has_all_parts()));
+        assert!(told.iter().any(UploadSession::has_all_parts));
         assert_eq!(parts(&**repo, id).await.len(), 3);
         assert_eq!(session(&**repo, id).await.received, 60);
         assert!(repo.seal(&here(), id).await.unwrap().now);
@@ -54,7 +55,7 @@ pub async fn a_part_sent_again_is_sealed_or_refused<R: Repository>(fixture: Fixt
         if let Err(error) = put {
             assert_eq!(error.kind(), ErrorKind::Conflict);
         }
-        assert_eq!(parts(&**repo, id).await, [held.clone()]);
+        assert_eq!(parts(&**repo, id).await, slice::from_ref(held));
         assert_eq!(fate(&**repo, &held.segment).await, Fate::Live);
         assert_ne!(fate(&**repo, &other.segment).await, Fate::Live);
         let record = repo.finish(&here(), id, publication(n)).await.unwrap().record.unwrap();
@@ -170,7 +171,7 @@ pub async fn the_last_ticket_stays<R: Repository>(fixture: Fixture<R>) {
         });
         puts.await;
         let last = sends.pop().unwrap();
-        assert_eq!(parts(&**repo, id).await, [last.clone()]);
+        assert_eq!(parts(&**repo, id).await, slice::from_ref(&last));
         let now = session(&**repo, id).await;
         assert_eq!((now.parts, now.received), (1, last.segment.size));
         assert_eq!(fate(&**repo, &last.segment).await, Fate::Live);
@@ -192,7 +193,7 @@ pub async fn a_key_is_claimed_or_used<R: Repository>(fixture: Fixture<R>) {
         let ticket = repo.admit(&here(), id, 1).await.unwrap().ticket;
         fixture.clock().advance(TICK * 2);
         let claim = with(repo, |repo| async move { repo.claim(HOUR, HOUR, 100).await.unwrap() });
-        let new = ContentSource::New(content(std::slice::from_ref(&file_segment)));
+        let new = ContentSource::New(content(slice::from_ref(&file_segment)));
         let apply = with(repo, |repo| async move {
             repo.apply(&here(), vec![insert_with(record(n), new)]).await
         });
@@ -314,20 +315,25 @@ pub async fn a_load_is_one_snapshot<R: Repository>(fixture: Fixture<R>) {
     let repo = &fixture.store;
     let id = store(&**repo, record(1), &[inline("")]).await.id;
     let writer = tokio::spawn(with(repo, |repo| async move {
-        for n in 0..100 {
+        for n in 0..200 {
             let held: Vec<_> = (0..=n % 4).map(|m| blob(100 * n + m + 1)).collect();
             announce(&*repo, &held).await;
             change(&*repo, replace(id, ContentSource::New(content(&held)))).await;
+            tokio::task::yield_now().await;
         }
     }));
-    let readers = for_each_at_once(repo, 0..3, |repo, _| async move {
-        for _ in 0..200 {
-            let stored = repo.load(&here(), &FileKey::Id(id), None).await.unwrap();
-            let size: u64 = stored.segments.iter().map(|segment| segment.size).sum();
-            let info = stored.record.content.unwrap();
-            assert_eq!(size, info.size);
-            // The tag is made from the segments.
-            assert_eq!(info.tag, content(&stored.segments).tag);
+    let readers = for_each_at_once(repo, 0..3, |repo, _| {
+        let writing = writer.abort_handle();
+        async move {
+            while !writing.is_finished() {
+                let stored = repo.load(&here(), &FileKey::Id(id), None).await.unwrap();
+                let size: u64 = stored.segments.iter().map(|segment| segment.size).sum();
+                let info = stored.record.content.unwrap();
+                assert_eq!(size, info.size);
+                // The tag is made from the segments.
+                assert_eq!(info.tag, content(&stored.segments).tag);
+                tokio::task::yield_now().await;
+            }
         }
     });
     readers.await;

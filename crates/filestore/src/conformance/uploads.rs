@@ -307,7 +307,7 @@ pub async fn the_later_ticket_stays<R: Repository>(fixture: Fixture<R>) {
     let newer = send(repo, id, 1, 20).await;
     let before = session(repo, id).await;
     assert_eq!(put_part(repo, id, older.clone()).await, before);
-    assert_eq!(parts(repo, id).await, [newer.clone()]);
+    assert_eq!(parts(repo, id).await, std::slice::from_ref(&newer));
     assert_eq!(fate(repo, &older.segment).await, Fate::Garbage);
     assert_eq!(fate(repo, &newer.segment).await, Fate::Live);
 }

@@ -54,10 +54,7 @@ impl Disk {
     /// name here is found out by trying.
     pub(super) fn open(path: &Path, probe: &str) -> io::Result<Self> {
         let home = File::open(path)?.into();
-        let mut disk = Self {
-            home,
-            nameless: false,
-        };
+        let mut disk = Self { home, nameless: false };
         disk.nameless = disk
             .open_nameless(layout::TEMP)
             .and_then(|file| disk.link_nameless(&file, probe))
@@ -84,10 +81,7 @@ impl Disk {
         }
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = retry_on_intr(|| fs::openat(&self.home, spare, flags, PRIVATE))?.into();
-        let named = Some(Named {
-            disk: Arc::clone(self),
-            name: spare.to_owned(),
-        });
+        let named = Some(Named { disk: Arc::clone(self), name: spare.to_owned() });
         Ok(Temp { file, named })
     }
 

@@ -75,10 +75,7 @@ mod tests {
             (Errno::IO, ErrorKind::Unavailable),
             (Errno::NOENT, ErrorKind::Unavailable),
         ] {
-            assert_eq!(
-                Error::from(FsError::from(io::Error::from(errno))).kind(),
-                kind
-            );
+            assert_eq!(Error::from(FsError::from(io::Error::from(errno))).kind(), kind);
         }
     }
 }

@@ -26,10 +26,7 @@ pub(super) fn open(root: &Path, sync: bool) -> Result<Disk, FsError> {
     if !home.is_dir() {
         make_folders(root, &home, sync)?;
     }
-    if let Some(missing) = folders()
-        .map(|folder| home.join(folder))
-        .find(|path| !path.is_dir())
-    {
+    if let Some(missing) = folders().map(|folder| home.join(folder)).find(|path| !path.is_dir()) {
         return Err(FsError::Layout(missing));
     }
     if sync {

@@ -30,21 +30,10 @@ use self::disk::Disk;
 use self::error::FsError;
 use self::pool::Pool;
 use crate::backend::{BlobInfo, BlobStore};
+use crate::durability::Durability;
 use crate::error::Result;
 use crate::id::BlobKey;
 use crate::stream::ByteStream;
-
-/// What an acknowledged write survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Durability {
-    /// Loss of power: bytes and names are synced before the write is acknowledged.
-    #[default]
-    Full,
-    /// The end of the process, and no loss of power. Nothing is synced; order and atomicity are
-    /// as in [`Full`](Self::Full). A blob that lost its end in a crash is refused when it is
-    /// opened.
-    Relaxed,
-}
 
 /// Keeps each blob in a file of its own, in one of 256 folders.
 ///
@@ -103,10 +92,8 @@ impl BlobStore for FsBlobs {
     }
 
     async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<ByteStream<'static>> {
-        let (file, size) = self
-            .disk
-            .open_read(&layout::path(key))
-            .map_err(|error| match error.kind() {
+        let (file, size) =
+            self.disk.open_read(&layout::path(key)).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => FsError::Missing(key),
                 _ => FsError::from(error),
             })?;
@@ -156,11 +143,7 @@ fn list_folder(disk: &Disk, folder: u8, after: Option<BlobKey>) -> Result<Vec<Bl
         .list(&layout::folder_of(folder), |name| wanted(name).is_some())?
         .into_iter()
         .filter_map(|entry| {
-            Some(BlobInfo {
-                key: wanted(&entry.name)?,
-                size: entry.size,
-                stored: entry.modified,
-            })
+            Some(BlobInfo { key: wanted(&entry.name)?, size: entry.size, stored: entry.modified })
         })
         .collect();
     blobs.sort_unstable_by_key(|blob| blob.key);

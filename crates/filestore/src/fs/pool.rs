@@ -32,11 +32,7 @@ impl Pool {
         } else {
             self.free(Vec::pop).unwrap_or_else(|| vec![0; Self::BUFFER])
         };
-        Buffer {
-            bytes,
-            len,
-            pool: Arc::clone(self),
-        }
+        Buffer { bytes, len, pool: Arc::clone(self) }
     }
 
     fn free<T>(&self, with: impl FnOnce(&mut Vec<Vec<u8>>) -> T) -> T {
@@ -106,11 +102,7 @@ mod tests {
         let pool = Arc::new(Pool::default());
         drop(pool.take(Pool::SMALL));
         assert_eq!(pool.free(|free| free.len()), 0);
-        drop(
-            (0..100)
-                .map(|_| pool.take(Pool::BUFFER))
-                .collect::<Vec<_>>(),
-        );
+        drop((0..100).map(|_| pool.take(Pool::BUFFER)).collect::<Vec<_>>());
         assert_eq!(pool.free(|free| free.len()), Pool::MAX_FREE);
     }
 }

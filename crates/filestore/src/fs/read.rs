@@ -29,24 +29,17 @@ pub(super) async fn read(
     range: Range<u64>,
     pool: &Arc<Pool>,
 ) -> Result<ByteStream<'static>> {
-    let mut reader = Reader {
-        file: Arc::new(file),
-        rest: range,
-        pool: Arc::clone(pool),
-    };
+    let mut reader = Reader { file: Arc::new(file), rest: range, pool: Arc::clone(pool) };
     if reader.next_len() <= Pool::SMALL {
         return Ok(reader.frame().await?.into());
     }
-    Ok(ByteStream::from_results(stream::try_unfold(
-        reader,
-        async |mut reader| {
-            if reader.rest.is_empty() {
-                return Ok(None);
-            }
-            let frame = reader.frame().await?;
-            Ok(Some((frame, reader)))
-        },
-    )))
+    Ok(ByteStream::from_results(stream::try_unfold(reader, async |mut reader| {
+        if reader.rest.is_empty() {
+            return Ok(None);
+        }
+        let frame = reader.frame().await?;
+        Ok(Some((frame, reader)))
+    })))
 }
 
 impl Reader {

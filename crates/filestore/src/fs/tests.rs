@@ -51,9 +51,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
 }
 
 fn noise(len: usize) -> Bytes {
-    (0..len as u64)
-        .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
-        .collect()
+    (0..len as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }
 
 fn in_frames(bytes: &Bytes, frame: usize) -> impl Iterator<Item = Result<Bytes>> + Send + use<> {
@@ -64,13 +62,7 @@ fn in_frames(bytes: &Bytes, frame: usize) -> impl Iterator<Item = Result<Bytes>>
 }
 
 async fn all(blobs: &FsBlobs, key: BlobKey, range: Range<u64>) -> Bytes {
-    blobs
-        .get(key, range)
-        .await
-        .unwrap()
-        .collect()
-        .await
-        .unwrap()
+    blobs.get(key, range).await.unwrap().collect().await.unwrap()
 }
 
 async fn listed(blobs: &FsBlobs, after: Option<BlobKey>) -> Vec<BlobKey> {
@@ -90,13 +82,11 @@ fn a_blob_is_a_private_file_named_by_its_key_and_nothing_else_is_left() {
         let content = noise(3 * MIB + 17);
         run(async {
             let stream = stream::iter(in_frames(&content, 100_000));
-            let size = blobs
-                .put(key(0x0f, 1), ByteStream::from_results(stream))
-                .await;
+            let size = blobs.put(key(0x0f, 1), ByteStream::from_results(stream)).await;
             assert_eq!(size.unwrap(), content.len() as u64);
         });
         let path = root.join("blobs/0f/0fa5a5a5a5a5a5a5a5a5a5a5a5a5a501");
-        assert_eq!(files(root), [path.clone()]);
+        assert_eq!(files(root), std::slice::from_ref(&path));
         assert_eq!(fs::read(&path).unwrap(), content);
         assert_eq!(mode(&path), 0o600);
     });
@@ -157,7 +147,9 @@ fn a_put_that_is_dropped_before_its_stream_ended_leaves_nothing() {
             let (reached, stalled) = oneshot::channel();
             let mut reached = Some(reached);
             let stall = stream::poll_fn(move |_| {
-                reached.take().map(|reached| reached.send(()).unwrap());
+                if let Some(reached) = reached.take() {
+                    reached.send(()).unwrap();
+                }
                 std::task::Poll::Pending
             });
             let content = stream::iter(in_frames(&noise(2 * MIB), 70_000)).chain(stall);
@@ -176,10 +168,7 @@ fn a_put_that_is_dropped_before_its_stream_ended_leaves_nothing() {
 async fn a_second_put_of_a_key_is_refused_and_changes_nothing() {
     let (dir, blobs) = store();
     blobs.put(BlobKey::STORE_ID, "first".into()).await.unwrap();
-    let error = blobs
-        .put(BlobKey::STORE_ID, "other".into())
-        .await
-        .unwrap_err();
+    let error = blobs.put(BlobKey::STORE_ID, "other".into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(all(&blobs, BlobKey::STORE_ID, 0..5).await, "first");
     assert_eq!(files(dir.path()).len(), 1);
@@ -217,10 +206,7 @@ async fn every_range_is_exact_from_the_cache_and_from_the_disk() {
 async fn a_small_range_is_here_at_once_and_a_large_one_streams() {
     let (_dir, blobs) = store();
     blobs.put(key(1, 1), noise(MIB).into()).await.unwrap();
-    let small = blobs
-        .get(key(1, 1), 5..5 + Pool::SMALL as u64)
-        .await
-        .unwrap();
+    let small = blobs.get(key(1, 1), 5..5 + Pool::SMALL as u64).await.unwrap();
     assert_eq!(small.as_whole().unwrap(), noise(MIB)[5..5 + Pool::SMALL]);
     let large = blobs.get(key(1, 1), 0..MIB as u64).await.unwrap();
     let frames: Vec<Bytes> = large.try_collect().await.unwrap();
@@ -231,10 +217,7 @@ async fn a_small_range_is_here_at_once_and_a_large_one_streams() {
 async fn a_blob_that_is_too_short_is_refused_before_its_first_byte() {
     let (dir, blobs) = store();
     blobs.put(key(1, 1), noise(MIB).into()).await.unwrap();
-    let file = File::options()
-        .write(true)
-        .open(&files(dir.path())[0])
-        .unwrap();
+    let file = File::options().write(true).open(&files(dir.path())[0]).unwrap();
     file.set_len(MIB as u64 - 1).unwrap();
     let error = blobs.get(key(1, 1), 0..MIB as u64).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
@@ -246,10 +229,7 @@ async fn a_blob_that_is_cut_while_it_is_read_ends_with_an_error() {
     blobs.put(key(1, 1), noise(MIB).into()).await.unwrap();
     let mut stream = blobs.get(key(1, 1), 0..MIB as u64).await.unwrap();
     stream.next().await.unwrap().unwrap();
-    let file = File::options()
-        .write(true)
-        .open(&files(dir.path())[0])
-        .unwrap();
+    let file = File::options().write(true).open(&files(dir.path())[0]).unwrap();
     file.set_len(Pool::BUFFER as u64 + 100).unwrap();
     let error = stream.next().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
@@ -340,4 +320,20 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
     let (_dir, blobs) = store();
     let error = futures::executor::block_on(blobs.delete(key(1, 1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
+}
+
+/// The suite runs on nameless files elsewhere.
+#[cfg(feature = "conformance")]
+mod with_named_files {
+    use super::*;
+    use crate::conformance::Fixture;
+
+    fn blobs() -> Fixture<FsBlobs> {
+        let (dir, mut blobs) = store();
+        let disk = layout::open(dir.path(), false).unwrap();
+        blobs.disk = Arc::new(disk.with_named_files_only());
+        Fixture::new(blobs).with_guard(dir)
+    }
+
+    crate::blob_store_conformance!(blobs);
 }

@@ -11,7 +11,8 @@ use futures::future::try_join;
 
 use super::disk::{Disk, Temp};
 use super::error::FsError;
-use super::{Durability, FsBlobs, blocking, layout};
+use super::{FsBlobs, blocking, layout};
+use crate::durability::Durability;
 use crate::error::Result;
 use crate::id::BlobKey;
 use crate::stream::ByteStream;
@@ -130,11 +131,10 @@ impl Draft {
         if durability == Durability::Full {
             temp.sync_data()?;
         }
-        disk.link(temp, &layout::path(key))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => FsError::Exists(key),
-                _ => FsError::from(error),
-            })?;
+        disk.link(temp, &layout::path(key)).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => FsError::Exists(key),
+            _ => FsError::from(error),
+        })?;
         if durability == Durability::Full {
             disk.sync_folder(&layout::folder(key))?;
         }

@@ -32,10 +32,7 @@ impl MemoryBlobs {
 
     /// An empty store that goes by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            blobs: Mutex::default(),
-        }
+        Self { clock, blobs: Mutex::default() }
     }
 
     /// The blob with the least key greater than `after`.
@@ -43,11 +40,7 @@ impl MemoryBlobs {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let blobs = self.lock();
         let (key, (bytes, stored)) = blobs.range((start, Bound::Unbounded)).next()?;
-        Some(BlobInfo {
-            key: *key,
-            size: bytes.len() as u64,
-            stored: *stored,
-        })
+        Some(BlobInfo { key: *key, size: bytes.len() as u64, stored: *stored })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobKey, (Bytes, Timestamp)>> {

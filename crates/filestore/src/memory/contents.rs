@@ -64,10 +64,7 @@ impl State {
     ) -> Result<()> {
         let id = info.id;
         if self.contents.contains(&id) {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                "there is content of this id",
-            ));
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is content of this id"));
         }
         let row = ContentRow {
             tenant: tenant.clone(),
@@ -176,10 +173,7 @@ impl ContentRepository for MemoryRepository {
         };
         let contents = self.read(|state| {
             let rows = state.contents.all().map(|(_, row)| row);
-            rows.filter(|row| is_fragmented(row))
-                .take(limit as usize)
-                .map(Into::into)
-                .collect()
+            rows.filter(|row| is_fragmented(row)).take(limit as usize).map(Into::into).collect()
         });
         Ok(contents)
     }

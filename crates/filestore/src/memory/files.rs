@@ -42,19 +42,13 @@ impl FileRepository for MemoryRepository {
                 }
                 Some(content) => state.segments_in(content, range),
             };
-            Ok(StoredFile {
-                record,
-                segments,
-                offset,
-            })
+            Ok(StoredFile { record, segments, offset })
         })
     }
 
     async fn apply(&self, tenant: &Tenant, changes: Vec<Change>) -> Result<Vec<FileRecord>> {
         self.transact(|state, now| {
-            state.attempt_each(changes, |state, change| {
-                state.change_file(tenant, change, now)
-            })
+            state.attempt_each(changes, |state, change| state.change_file(tenant, change, now))
         })
     }
 
@@ -107,10 +101,7 @@ impl State {
         after: u64,
         all: &[Cond],
     ) -> impl Iterator<Item = &FileRecord> {
-        let records = self
-            .files
-            .under(tenant, Bound::Excluded(after))
-            .map(|(_, record)| record);
+        let records = self.files.under(tenant, Bound::Excluded(after)).map(|(_, record)| record);
         records.filter(|record| all.iter().all(|cond| cond.matches(record)))
     }
 
@@ -134,31 +125,18 @@ impl State {
                 let content = self.content_from(tenant, source)?;
                 Ok(self.swap_content(tenant, record, content, now))
             }
-            Change::Update {
-                id,
-                expected,
-                attributes,
-                updated,
-            } => {
+            Change::Update { id, expected, attributes, updated } => {
                 let before = self.file_by_id(tenant, id)?;
                 if before.revision != expected {
                     return Err(stale_revision());
                 }
-                let after = FileRecord {
-                    revision: expected.next(),
-                    updated,
-                    attributes,
-                    ..before.clone()
-                };
+                let after =
+                    FileRecord { revision: expected.next(), updated, attributes, ..before.clone() };
                 self.rename_file(tenant, &before, &after)?;
                 self.put_file(tenant, after.clone());
                 Ok(after)
             }
-            Change::Replace {
-                id,
-                expected,
-                content,
-            } => {
+            Change::Replace { id, expected, content } => {
                 let record = self.file_by_id(tenant, id)?;
                 let present = record.content.as_ref().map(|content| content.id);
                 if expected.is_some() && expected != present {
@@ -188,10 +166,7 @@ impl State {
         tenant: &Tenant,
         record: FileRecord,
     ) -> Result<FileRecord> {
-        let record = FileRecord {
-            content: None,
-            ..record
-        };
+        let record = FileRecord { content: None, ..record };
         let id = (tenant.clone(), record.id);
         if self.ids.contains(&id) {
             return Err(taken("id"));
@@ -249,8 +224,7 @@ impl State {
     }
 
     fn put_file(&mut self, tenant: &Tenant, record: FileRecord) {
-        self.files
-            .put((tenant.clone(), record.number.get()), record);
+        self.files.put((tenant.clone(), record.number.get()), record);
     }
 
     fn take_external_id(&mut self, tenant: &Tenant, text: &str, number: FileNumber) -> Result<()> {
@@ -274,15 +248,9 @@ pub(super) fn no_file() -> Error {
 }
 
 fn taken(what: &str) -> Error {
-    Error::new(
-        ErrorKind::AlreadyExists,
-        format!("another file has this {what}"),
-    )
+    Error::new(ErrorKind::AlreadyExists, format!("another file has this {what}"))
 }
 
 fn stale_revision() -> Error {
-    Error::new(
-        ErrorKind::PreconditionFailed,
-        "the file has another revision by now",
-    )
+    Error::new(ErrorKind::PreconditionFailed, "the file has another revision by now")
 }

@@ -14,20 +14,10 @@ use crate::memory::state::State;
 /// What is known of a blob, and until when.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BlobEntry {
-    Pending {
-        until: Timestamp,
-    },
-    Live {
-        size: u64,
-        sha256: Digest,
-        content: ContentId,
-    },
-    Garbage {
-        since: Timestamp,
-    },
-    Claimed {
-        until: Timestamp,
-    },
+    Pending { until: Timestamp },
+    Live { size: u64, sha256: Digest, content: ContentId },
+    Garbage { since: Timestamp },
+    Claimed { until: Timestamp },
 }
 
 impl State {
@@ -39,11 +29,7 @@ impl State {
         if !self.is_pending(key) {
             return Err(Error::conflict("a blob is not pending any more"));
         }
-        let live = BlobEntry::Live {
-            size: segment.size,
-            sha256: segment.sha256,
-            content,
-        };
+        let live = BlobEntry::Live { size: segment.size, sha256: segment.sha256, content };
         self.blobs.put(key, live);
         Ok(())
     }
@@ -142,10 +128,7 @@ impl LedgerRepository for MemoryRepository {
                 .blobs
                 .after(after)
                 .take(limit as usize)
-                .map(|(key, entry)| KnownBlob {
-                    key: *key,
-                    state: (*entry).into(),
-                })
+                .map(|(key, entry)| KnownBlob { key: *key, state: (*entry).into() })
                 .collect()
         });
         Ok(known)
@@ -168,15 +151,7 @@ impl From<BlobEntry> for BlobState {
         match entry {
             BlobEntry::Pending { .. } => Self::Pending,
             BlobEntry::Garbage { .. } | BlobEntry::Claimed { .. } => Self::Garbage,
-            BlobEntry::Live {
-                size,
-                sha256,
-                content,
-            } => Self::Live {
-                size,
-                sha256,
-                content,
-            },
+            BlobEntry::Live { size, sha256, content } => Self::Live { size, sha256, content },
         }
     }
 }

@@ -49,11 +49,7 @@ impl MemoryRepository {
 
     /// An empty repository whose deadlines go by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            inline_limit: Self::INLINE_LIMIT,
-            state: Mutex::default(),
-        }
+        Self { clock, inline_limit: Self::INLINE_LIMIT, state: Mutex::default() }
     }
 
     /// Takes segments of up to `bytes` inline; 0 for none.

@@ -44,9 +44,7 @@ impl RecordRepository for MemoryRepository {
         now: Timestamp,
     ) -> Result<Vec<OtherRecord>> {
         self.transact(|state, _| {
-            state.attempt_each(changes, |state, change| {
-                state.change_record(tenant, change, now)
-            })
+            state.attempt_each(changes, |state, change| state.change_record(tenant, change, now))
         })
     }
 
@@ -81,9 +79,7 @@ impl State {
         let record = OtherRecord {
             kind: change.kind,
             key: change.key,
-            revision: before
-                .as_ref()
-                .map_or(Revision::FIRST, |before| before.revision.next()),
+            revision: before.as_ref().map_or(Revision::FIRST, |before| before.revision.next()),
             created: before.map_or(now, |before| before.created),
             updated: now,
             body,
@@ -98,16 +94,14 @@ fn check(expected: Expected, before: Option<&OtherRecord>) -> Result<()> {
         (Expected::Anything, _) | (Expected::Nothing, None) | (Expected::Something, Some(_)) => {
             Ok(())
         }
-        (Expected::Nothing, Some(_)) => Err(Error::new(
-            ErrorKind::AlreadyExists,
-            "there is such a record already",
-        )),
+        (Expected::Nothing, Some(_)) => {
+            Err(Error::new(ErrorKind::AlreadyExists, "there is such a record already"))
+        }
         (Expected::Something | Expected::Revision(_), None) => Err(no_record()),
         (Expected::Revision(revision), Some(before)) if before.revision == revision => Ok(()),
-        (Expected::Revision(_), Some(_)) => Err(Error::new(
-            ErrorKind::PreconditionFailed,
-            "the record has another revision by now",
-        )),
+        (Expected::Revision(_), Some(_)) => {
+            Err(Error::new(ErrorKind::PreconditionFailed, "the record has another revision by now"))
+        }
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::ops::Bound;
 
-use crate::backend::{Finished, Part, Publication};
+use bytes::Bytes;
+
+use crate::backend::{Finished, Part, Place, Publication, Segment};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Digest;
 use crate::id::{FileId, Revision, Tenant, Timestamp};
 use crate::memory::state::State;
 use crate::record::{ContentInfo, FileRecord};
@@ -80,11 +83,7 @@ impl State {
         if !numbers().eq(1..=total) {
             return Err(Error::new(ErrorKind::Incomplete, "parts are missing"));
         }
-        if session
-            .expect
-            .size
-            .is_some_and(|size| size != session.received)
-        {
+        if session.expect.size.is_some_and(|size| size != session.received) {
             return Err(Error::new(
                 ErrorKind::Incomplete,
                 "the parts do not add up to the expected size",
@@ -108,10 +107,7 @@ impl State {
                 Some(record) => record.clone(),
                 None => {
                     let session = self.turn(tenant, row, target_is_gone(), now);
-                    return Ok(Finished {
-                        session,
-                        record: None,
-                    });
+                    return Ok(Finished { session, record: None });
                 }
             },
         };
@@ -123,14 +119,15 @@ impl State {
             stored: publication.stored,
         };
         let parts = self.take_parts(session);
-        let segments = parts.into_iter().map(|part| part.segment).collect();
+        let mut segments: Vec<_> = parts.into_iter().map(|part| part.segment).collect();
+        if segments.is_empty() {
+            let sha256 = Digest::of(b"");
+            segments.push(Segment { size: 0, sha256, place: Place::Inline(Bytes::new()) });
+        }
         self.publish(tenant, content.clone(), segments)?;
         let record = self.swap_content(tenant, record, content, now);
         let session = self.turn(tenant, row, UploadState::Completed, now);
-        Ok(Finished {
-            session,
-            record: Some(record),
-        })
+        Ok(Finished { session, record: Some(record) })
     }
 
     pub(super) fn how_it_ended(&self, tenant: &Tenant, session: UploadSession) -> Finished {
@@ -146,11 +143,8 @@ impl State {
         let targets = |row: &SessionRow| {
             row.session.target == UploadTarget::Existing(file) && !row.session.state.has_ended()
         };
-        let rows: Vec<SessionRow> = self
-            .sessions_of(tenant, None)
-            .filter(|row| targets(row))
-            .cloned()
-            .collect();
+        let rows: Vec<SessionRow> =
+            self.sessions_of(tenant, None).filter(|row| targets(row)).cloned().collect();
         for row in rows {
             self.turn(tenant, row, target_is_gone(), now);
         }

@@ -59,10 +59,7 @@ impl State {
         for (index, element) in changes.into_iter().enumerate() {
             match self.attempt(|state| change(state, element)) {
                 Ok(answer) => done.push(answer),
-                Err(error) => refused.push(ItemError {
-                    index,
-                    kind: error.kind(),
-                }),
+                Err(error) => refused.push(ItemError { index, kind: error.kind() }),
             }
         }
         if refused.is_empty() {
@@ -104,17 +101,6 @@ impl State {
             records,
             counters,
         } = self;
-        [
-            files,
-            ids,
-            external_ids,
-            sessions,
-            parts,
-            contents,
-            segments,
-            blobs,
-            records,
-            counters,
-        ]
+        [files, ids, external_ids, sessions, parts, contents, segments, blobs, records, counters]
     }
 }

@@ -87,9 +87,6 @@ impl<K: Ord + Clone, V> Undo for Table<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self {
-            rows: BTreeMap::new(),
-            undo: Vec::new(),
-        }
+        Self { rows: BTreeMap::new(), undo: Vec::new() }
     }
 }

@@ -42,26 +42,15 @@ fn key(n: u8) -> BlobKey {
 }
 
 fn segment(n: u8) -> Segment {
-    Segment {
-        size: u64::from(n),
-        sha256: Digest::of(&[n]),
-        place: Place::Blob(key(n)),
-    }
+    Segment { size: u64::from(n), sha256: Digest::of(&[n]), place: Place::Blob(key(n)) }
 }
 
 fn inline() -> Segment {
-    Segment {
-        size: 3,
-        sha256: Digest::of(b"abc"),
-        place: Place::Inline(Bytes::from("abc")),
-    }
+    Segment { size: 3, sha256: Digest::of(b"abc"), place: Place::Inline(Bytes::from("abc")) }
 }
 
 fn attributes(external_id: Option<u8>) -> Attributes {
-    Attributes {
-        external_id: external_id.map(|n| n.to_string()),
-        ..Attributes::default()
-    }
+    Attributes { external_id: external_id.map(|n| n.to_string()), ..Attributes::default() }
 }
 
 fn new_content(id: u8, segments: Vec<Segment>) -> ContentSource {
@@ -99,18 +88,11 @@ fn update(n: u8, revision: u64, external_id: Option<u8>) -> Change {
 }
 
 fn replace(n: u8, content: ContentSource) -> Change {
-    Change::Replace {
-        id: file(n),
-        expected: None,
-        content,
-    }
+    Change::Replace { id: file(n), expected: None, content }
 }
 
 fn remove(n: u8) -> Change {
-    Change::Remove {
-        id: file(n),
-        expected: None,
-    }
+    Change::Remove { id: file(n), expected: None }
 }
 
 fn apply(repository: &MemoryRepository, changes: Vec<Change>) -> Result<Vec<FileRecord>> {
@@ -135,19 +117,13 @@ fn every_refused_element_is_named_and_leaves_no_trace_for_those_after_it() {
         ],
     )
     .unwrap_err();
-    let refused = [
-        (0, ErrorKind::Conflict),
-        (2, ErrorKind::AlreadyExists),
-        (3, ErrorKind::NotFound),
-    ]
-    .map(|(index, kind)| ItemError { index, kind });
+    let refused =
+        [(0, ErrorKind::Conflict), (2, ErrorKind::AlreadyExists), (3, ErrorKind::NotFound)]
+            .map(|(index, kind)| ItemError { index, kind });
     assert_eq!(error.items(), refused);
     repository.read(|state| {
         assert_eq!(state.files.all().count(), 0);
-        assert!(matches!(
-            state.blobs.get(&key(1)),
-            Some(BlobEntry::Pending { .. })
-        ));
+        assert!(matches!(state.blobs.get(&key(1)), Some(BlobEntry::Pending { .. })));
     });
 }
 
@@ -192,10 +168,7 @@ fn a_transaction_that_panics_has_not_happened() {
         })
     }));
     assert!(panicked.is_err());
-    assert_eq!(
-        block_on(repository.next_number(&tenant(), "images")).unwrap(),
-        1
-    );
+    assert_eq!(block_on(repository.next_number(&tenant(), "images")).unwrap(), 1);
 }
 
 #[test]
@@ -215,19 +188,12 @@ fn a_counter_ends_where_signed_columns_do() {
 
 /// Something a caller may do, sensible or not.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "only a few dozen exist at a time"
-)]
+#[expect(clippy::large_enum_variant, reason = "only a few dozen exist at a time")]
 enum Step {
     Pend(u8),
     Apply(Vec<Change>),
     Begin(u8, UploadTarget),
-    PutPart {
-        id: u8,
-        total: Option<u32>,
-        part: Part,
-    },
+    PutPart { id: u8, total: Option<u32>, part: Part },
     Seal(u8),
     Finish(u8),
     End(u8, Ending),
@@ -357,10 +323,7 @@ fn check(state: &State) {
     let mut users = BTreeMap::new();
     for ((tenant, number), record) in state.files.all() {
         assert_eq!(record.number.get(), *number);
-        assert_eq!(
-            state.ids.get(&(tenant.clone(), record.id)),
-            Some(&record.number)
-        );
+        assert_eq!(state.ids.get(&(tenant.clone(), record.id)), Some(&record.number));
         if let Some(text) = &record.attributes.external_id {
             let named = state.external_ids.get(&(tenant.clone(), text.clone()));
             assert_eq!(named, Some(&record.number));
@@ -374,12 +337,7 @@ fn check(state: &State) {
     let named = |record: &&FileRecord| record.attributes.external_id.is_some();
     assert_eq!(
         state.external_ids.all().count(),
-        state
-            .files
-            .all()
-            .map(|(_, record)| record)
-            .filter(named)
-            .count()
+        state.files.all().map(|(_, record)| record).filter(named).count()
     );
 
     let counted = state.contents.all().map(|(id, row)| (*id, row.users));
@@ -403,10 +361,7 @@ fn check(state: &State) {
     let mut open_parts = 0;
     for row in state.sessions.all().map(|(_, row)| row) {
         let draft = row.session.content;
-        let parts = state
-            .parts
-            .all()
-            .filter(|((content, _), _)| *content == draft);
+        let parts = state.parts.all().filter(|((content, _), _)| *content == draft);
         let (mut count, mut received) = (0, 0);
         for ((_, number), part) in parts {
             assert_eq!(part.number, *number);
@@ -428,11 +383,7 @@ fn check(state: &State) {
     assert_eq!(state.parts.all().count(), open_parts);
 
     let recorded = state.blobs.all().filter_map(|(key, entry)| match entry {
-        BlobEntry::Live {
-            size,
-            sha256,
-            content,
-        } => Some((*key, (*size, *sha256, *content))),
+        BlobEntry::Live { size, sha256, content } => Some((*key, (*size, *sha256, *content))),
         _ => None,
     });
     assert_eq!(recorded.collect::<BTreeMap<_, _>>(), live);

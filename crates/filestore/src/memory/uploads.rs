@@ -40,11 +40,7 @@ impl UploadRepository for MemoryRepository {
                 parts: 0,
                 received: 0,
             };
-            let row = SessionRow {
-                session: session.clone(),
-                ticket: 0,
-                since: now,
-            };
+            let row = SessionRow { session: session.clone(), ticket: 0, since: now };
             state.sessions.put(key, row);
             Ok(session)
         })
@@ -81,10 +77,7 @@ impl UploadRepository for MemoryRepository {
     ) -> Result<Vec<Part>> {
         self.read(|state| {
             let draft = state.session(tenant, id)?.session.content;
-            let parts = state
-                .parts
-                .under(&draft, Bound::Excluded(after))
-                .take(limit as usize);
+            let parts = state.parts.under(&draft, Bound::Excluded(after)).take(limit as usize);
             Ok(parts.map(|(_, part)| part.clone()).collect())
         })
     }
@@ -179,10 +172,7 @@ impl UploadRepository for MemoryRepository {
                 UploadState::Open => {}
                 UploadState::Sealed | UploadState::Completed => {
                     let session = row.session;
-                    return Ok(Sealed {
-                        session,
-                        now: false,
-                    });
+                    return Ok(Sealed { session, now: false });
                 }
                 UploadState::Expired => return Err(expired()),
                 UploadState::Failed(_) | UploadState::Canceled => {

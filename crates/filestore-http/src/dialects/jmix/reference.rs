@@ -4,8 +4,9 @@ use std::fmt;
 
 use filestore::{FileId, FileRecord};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::protocol::date;
 
 /// The one storage there is.
 pub(super) const STORAGE: &str = "fs";
@@ -29,7 +30,12 @@ impl FileReference {
     /// The reference to a file.
     pub(super) fn to(record: &FileRecord) -> Self {
         let name = &record.attributes.name;
-        Self { storage: STORAGE.into(), path: path_of(record), id: Some(record.id), name: name.clone() }
+        Self {
+            storage: STORAGE.into(),
+            path: path_of(record),
+            id: Some(record.id),
+            name: name.clone(),
+        }
     }
 
     /// Reads a reference: storage, path, and parameters of which the first is the name, whatever
@@ -37,13 +43,16 @@ impl FileReference {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (storage, rest) = text.split_once("://")?;
         let (path, query) = rest.split_once('?')?;
-        let legal = |part: &str| !part.chars().any(|c| c.is_control() || "\\\"<>^`{|}#".contains(c));
+        let legal =
+            |part: &str| !part.chars().any(|c| c.is_control() || "\\\"<>^`{|}#".contains(c));
         if !is_scheme(storage) || path.is_empty() || path.contains(' ') || !legal(rest) {
             return None;
         }
         let mut pairs = query.split('&').map(|pair| pair.split_once('='));
         let (_, name) = pairs.next()??;
-        if name.contains('=') || !pairs.all(|pair| pair.is_some_and(|(_, value)| !value.contains('='))) {
+        if name.contains('=')
+            || !pairs.all(|pair| pair.is_some_and(|(_, value)| !value.contains('=')))
+        {
             return None;
         }
         let segments: Vec<&str> = path.split('/').collect();
@@ -73,9 +82,7 @@ impl fmt::Display for FileReference {
 
 /// `YYYY/MM/DD/<uuid>[.ext]`, by the day the file was made, in UTC.
 fn path_of(record: &FileRecord) -> String {
-    let seconds = i64::try_from(record.created.as_millis() / 1000).unwrap_or_default();
-    let day = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = (day.year(), u8::from(day.month()), day.day());
+    let (year, month, day) = date::day(record.created);
     let uuid = Uuid::from_bytes(*record.id.as_bytes());
     let mut path = format!("{year:04}/{month:02}/{day:02}/{}", uuid.hyphenated());
     if let Some(extension) = extension_of(&record.attributes.name) {
@@ -130,7 +137,8 @@ mod tests {
 
     #[test]
     fn further_parameters_are_read_over() {
-        let text = "fs://2021/01/25/60680137-5d4a-69a0-999e-526acf141308.png?name=1.txt&testParam=foo";
+        let text =
+            "fs://2021/01/25/60680137-5d4a-69a0-999e-526acf141308.png?name=1.txt&testParam=foo";
         assert_eq!(FileReference::parse(text).unwrap().name, "1.txt");
     }
 

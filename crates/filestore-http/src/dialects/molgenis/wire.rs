@@ -74,7 +74,9 @@ mod tests {
         let text = "aaaac2mp6yoxgaavluayxfiaae";
         assert_eq!(id_text(parse_id(text).unwrap()), text);
         let wrong = ["", "aaaa", "AAAAC2MP6YOXGAAVLUAYXFIAAE", "aaaac2mp6yoxgaavluayxfiaa1"];
-        for wrong in wrong.into_iter().chain(["aaaac2mp6yoxgaavluayxfiaaf", "../../../etc/passwd......."]) {
+        for wrong in
+            wrong.into_iter().chain(["aaaac2mp6yoxgaavluayxfiaaf", "../../../etc/passwd......."])
+        {
             assert_eq!(parse_id(wrong), None, "{wrong}");
         }
     }
