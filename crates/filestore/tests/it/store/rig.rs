@@ -22,7 +22,7 @@ use crate::store::spy::{Hooks, SpyBlobs, SpyRepository};
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// More than any repository takes inline.
-pub(crate) const BIG: usize = 40_000;
+pub(crate) const BIG: usize = 20_000;
 
 pub(crate) struct Rig {
     pub(crate) store: FileStore,
