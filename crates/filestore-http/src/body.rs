@@ -17,6 +17,7 @@ pub struct RequestBody {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     polled: bool,
     ended: bool,
+    received: u64,
 }
 
 impl RequestBody {
@@ -27,12 +28,17 @@ impl RequestBody {
         B::Error: Into<BoxError>,
     {
         let ended = body.is_end_stream();
-        Self { inner: body.map_err(Into::into).boxed_unsync(), polled: false, ended }
+        Self { inner: body.map_err(Into::into).boxed_unsync(), polled: false, ended, received: 0 }
     }
 
     /// How many bytes the sender announced; `None` when it did not.
     pub fn declared(&self) -> Option<u64> {
         self.inner.size_hint().exact()
+    }
+
+    /// How many bytes have come so far.
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// The bytes, as they come. Breaking off is an error and never an end.
@@ -61,16 +67,19 @@ impl RequestBody {
         Ok(all.freeze())
     }
 
-    /// Reads on after a refusal, for a while, so that the sender gets to see the answer and not a
-    /// reset connection. A body nobody has asked for yet is left alone: a sender that waits for
-    /// `100 Continue` must not be told to go on.
-    pub(crate) async fn drain(&mut self, most: usize, within: Duration) {
-        if !self.polled || self.ended {
+    /// Whether somebody has asked for it.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.polled
+    }
+
+    /// Reads what is still coming, at most so much and for so long, and throws it away.
+    pub(crate) async fn drain(mut self, most: usize, within: Duration) {
+        if self.ended {
             return;
         }
         let mut left = most;
         let reading = async {
-            let mut frames = Frames(self);
+            let mut frames = Frames(&mut self);
             while let Some(Ok(frame)) = frames.next().await {
                 left = left.saturating_sub(frame.len());
                 if left == 0 {
@@ -80,11 +89,6 @@ impl RequestBody {
         };
         // Whatever is left then, the connection is closed with it.
         let _ = tokio::time::timeout(within, reading).await;
-    }
-
-    /// Lets [`drain`](Self::drain) read a body that nobody has asked for.
-    pub(crate) fn mark_polled(&mut self) {
-        self.polled = true;
     }
 }
 
@@ -107,6 +111,7 @@ impl Stream for Frames<'_> {
             match ready!(Pin::new(&mut body.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        body.received += data.len() as u64;
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }

@@ -10,9 +10,9 @@ use filestore::{Error, ErrorKind, Files};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use crate::adapter::Host;
 use crate::auth::{Principal, Right};
 use crate::body::{RequestBody, ResponseBody};
+use crate::host::Host;
 
 /// The head of a request, and where in it the dialect's own path begins.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +164,7 @@ pub trait Dialect: Debug + Send + Sync + 'static {
     /// Its name, for configuration and logs.
     fn name(&self) -> &'static str;
 
-    /// What a request asks for. Looks at nothing but the head.
+    /// What a request asks for, once it is known who asks. Looks at nothing but the head.
     ///
     /// # Errors
     /// [`Fault::NoRoute`], [`Fault::Method`], or what is wrong with path or query.

@@ -152,8 +152,7 @@ impl Server {
         &self,
         client: Client,
         keep_alive: KeepAlive,
-    ) -> impl GracefulConnection<Error = BoxError> + Future<Output = Result<(), BoxError>> + Send + 'static
-    {
+    ) -> impl GracefulConnection<Error = BoxError> + Send + 'static {
         // Head and first bytes leave in one write; nothing is gained by waiting for more.
         if let Err(error) = client.stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");

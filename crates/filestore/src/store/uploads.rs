@@ -105,12 +105,13 @@ impl Uploads {
         store.0.repository.put_part(&self.files.tenant, id, total, part).await
     }
 
-    /// A session. One whose completion was cut off, by a crash for instance, is completed first.
+    /// A session. One whose completion was cut off, by a crash for instance, is completed first; one
+    /// that has outlived its time is ended.
     ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound), also for another subject's.
     pub async fn status(&self, id: FileId) -> Result<UploadSession> {
-        let session = self.session(id).await?;
+        let session = self.settled(self.session(id).await?).await?;
         if session.state != UploadState::Sealed || self.files.store.is_completing(id) {
             return Ok(session);
         }
@@ -147,7 +148,26 @@ impl Uploads {
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self, after: Option<FileId>, limit: u32) -> Result<Vec<UploadSession>> {
         let Files { store, tenant, owner } = &self.files;
-        store.0.repository.sessions(tenant, owner, after, limit).await
+        let mut sessions = store.0.repository.sessions(tenant, owner, after, limit).await?;
+        for session in &mut sessions {
+            *session = self.settled(session.clone()).await?;
+        }
+        Ok(sessions)
+    }
+
+    /// Ends a session that has outlived its time, so that nobody is shown it as open.
+    async fn settled(&self, session: UploadSession) -> Result<UploadSession> {
+        let Files { store, tenant, .. } = &self.files;
+        if session.state != UploadState::Open || session.expires > store.0.clock.now() {
+            return Ok(session);
+        }
+        match store.0.repository.end(tenant, session.id, Ending::Expired).await {
+            // It was sealed at this moment, or has time left by the repository's clock.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                store.0.repository.session(tenant, session.id).await
+            }
+            ended => ended,
+        }
     }
 
     /// Publishes a session's content: all parts must be there and be what was declared. To repeat
