@@ -42,8 +42,8 @@ pub(super) fn invalid_id() -> Fault {
 }
 
 /// The body is no entity: no JSON at all, or `details` say what is wrong with it.
-pub(super) fn not_an_entity(details: String) -> Fault {
-    titled(ErrorKind::InvalidArgument, "Cannot deserialize an entity from JSON", &details)
+pub(super) fn not_an_entity(details: &str) -> Fault {
+    titled(ErrorKind::InvalidArgument, "Cannot deserialize an entity from JSON", details)
 }
 
 pub(super) fn render(fault: &Fault, head: Head<'_>) -> Answer {
