@@ -18,7 +18,7 @@ use super::wire::{
 };
 use crate::body::ResponseBody;
 use crate::dialect::{Answer, Call, Fault, Head};
-use crate::presign::Grant;
+use crate::presign::{Grant, is_presigned};
 use crate::protocol::base64_json::base64_json;
 use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
@@ -79,9 +79,8 @@ pub(super) async fn chunk(call: Call<'_>, id: FileId, order: i64) -> Result<Answ
         Ok(position) => position,
         Err(wrong) => {
             // What is wrong with the session is said first.
-            if uploads.status(id).await.map_err(|error| named(error, id))?.state
-                == UploadState::Canceled
-            {
+            let session = uploads.status(id).await.map_err(|error| named(error, id))?;
+            if is_canceled(&files, &session).await? {
                 return Err(canceled(&text_of(id)));
             }
             return Err(wrong);
@@ -140,15 +139,33 @@ async fn refusal(files: &Files, id: FileId, error: Error) -> Fault {
     match error.kind() {
         ErrorKind::NotFound => unknown_session(&text_of(id)),
         ErrorKind::Expired => expired(&text_of(id)),
-        ErrorKind::Conflict => match files.uploads().status(id).await.map(|it| it.state) {
-            Ok(UploadState::Canceled) => canceled(&text_of(id)),
-            Ok(UploadState::Completed) => already("completed", &text_of(id)),
-            Ok(UploadState::Sealed) => already("processing", &text_of(id)),
-            Ok(UploadState::Failed(_)) => already("failed", &text_of(id)),
-            _ => error.into(),
-        },
+        ErrorKind::Conflict => took_no_more(files, id, error).await.unwrap_or_else(|fault| fault),
         _ => error.into(),
     }
+}
+
+async fn took_no_more(files: &Files, id: FileId, error: Error) -> Result<Fault, Fault> {
+    let session = files.uploads().status(id).await?;
+    if is_canceled(files, &session).await? {
+        return Ok(canceled(&text_of(id)));
+    }
+    Ok(match session.state {
+        UploadState::Completed => already("completed", &text_of(id)),
+        UploadState::Sealed => already("processing", &text_of(id)),
+        UploadState::Failed(_) => already("failed", &text_of(id)),
+        _ => error.into(),
+    })
+}
+
+/// A completed upload whose file is gone was canceled.
+async fn is_canceled(files: &Files, session: &UploadSession) -> Result<bool, Fault> {
+    Ok(match session.state {
+        UploadState::Canceled => true,
+        UploadState::Completed => {
+            files.stat_many(&[session.id.into()]).await?.iter().all(Option::is_none)
+        }
+        _ => false,
+    })
 }
 
 pub(super) async fn status(
@@ -161,7 +178,8 @@ pub(super) async fn status(
         Upload::Session(session) => shown(&files, &session).await?,
         Upload::File(record) => shown_file(&record),
     };
-    if let Some(life) = url_life {
+    // Else a URL could be renewed for ever by whoever holds it.
+    if let Some(life) = url_life.filter(|_| !is_presigned(head.query())) {
         let base = format!("{}/{}", head.mount, text_of(id));
         let grant = Grant::new(Method::GET, &*base, principal)?;
         let query = host.presigner.sign(&grant, Duration::from_secs(life));
@@ -231,7 +249,7 @@ async fn shown(files: &Files, session: &UploadSession) -> Result<Status, Fault> 
     })
 }
 
-/// Status and message. A completed upload whose file is gone was canceled.
+/// Status and message; [`is_canceled`] says why the file counts.
 fn words(session: &UploadSession, has_file: bool) -> (&'static str, String) {
     match &session.state {
         UploadState::Open if session.parts == 0 => {
