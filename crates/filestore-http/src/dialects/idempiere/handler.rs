@@ -98,7 +98,7 @@ pub(super) async fn chunk(call: Call<'_>, id: FileId, order: i64) -> Result<Answ
     let received = uploads.put_part(id, order, Some(total), body.stream(), expect).await;
     let session = match received {
         Ok(session) => session,
-        Err(error) => return Err(refusal(&files, id, error).await),
+        Err(error) => return Err(refusal(&files, id, error).await.unwrap_or_else(|it| it)),
     };
     let mut answer = ChunkReceived {
         upload_id: text_of(id),
@@ -134,25 +134,22 @@ fn position(order: i64, headers: &HeaderMap) -> Result<(u32, u32), Fault> {
     Ok((order, total))
 }
 
-/// Why a chunk was refused, in the words for the session's state.
-async fn refusal(files: &Files, id: FileId, error: Error) -> Fault {
-    match error.kind() {
-        ErrorKind::NotFound => unknown_session(&text_of(id)),
-        ErrorKind::Expired => expired(&text_of(id)),
-        ErrorKind::Conflict => took_no_more(files, id, error).await.unwrap_or_else(|fault| fault),
-        _ => error.into(),
+/// Why a chunk was refused, in the words for the session's state; of somebody else's session there
+/// is nothing to say.
+async fn refusal(files: &Files, id: FileId, error: Error) -> Result<Fault, Fault> {
+    let name = text_of(id);
+    if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Expired) {
+        return Ok(named(error, id));
     }
-}
-
-async fn took_no_more(files: &Files, id: FileId, error: Error) -> Result<Fault, Fault> {
-    let session = files.uploads().status(id).await?;
+    let session = files.uploads().status(id).await.map_err(|error| named(error, id))?;
     if is_canceled(files, &session).await? {
-        return Ok(canceled(&text_of(id)));
+        return Ok(canceled(&name));
     }
     Ok(match session.state {
-        UploadState::Completed => already("completed", &text_of(id)),
-        UploadState::Sealed => already("processing", &text_of(id)),
-        UploadState::Failed(_) => already("failed", &text_of(id)),
+        UploadState::Completed => already("completed", &name),
+        UploadState::Sealed => already("processing", &name),
+        UploadState::Failed(_) => already("failed", &name),
+        _ if error.kind() == ErrorKind::Expired => expired(&name),
         _ => error.into(),
     })
 }

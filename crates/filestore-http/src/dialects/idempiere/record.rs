@@ -19,6 +19,10 @@ const ARCHIVES: &str = "AD_Archive";
 const RECORD: &str = "idempiere.record";
 /// The records a file is an archive of.
 const ARCHIVE_OF: &str = "idempiere.archiveOf";
+/// Which attachment was asked for later, among an attachment's extras, and what counts them: ids of
+/// the same millisecond do not tell.
+const TURN: &str = "idempiere.turn";
+const TURNS: &str = "idempiere.turns";
 
 /// Where a copy is.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub(super) async fn copy(
     match (location, target) {
         (Location::Attachment, Some(place)) => {
             attach(&mut attributes, &place.table, place.id);
+            let turn = files.records().next_number(TURNS).await?;
+            attributes.extras.insert(TURN.into(), turn.to_string());
             let copy = files.copy(source.id, attributes).await?;
             drop_former(files, &place, &copy.attributes.name).await?;
             Ok(place)
@@ -81,10 +87,14 @@ pub(super) async fn copy(
 /// Leaves only the newest attachment of this name. Of copies that are made at the same time, the
 /// last to come here sees all.
 async fn drop_former(files: &Files, place: &Place, name: &str) -> Result<(), Fault> {
+    let turn = |file: &FileRecord| -> u32 {
+        let turn = file.attributes.extras.get(TURN);
+        turn.and_then(|text| text.parse().ok()).unwrap_or_default()
+    };
     let mut attached = attached_to(files, &place.table, place.id).await?;
     attached.retain(|file| file.attributes.name == name);
-    let newest = attached.iter().map(|file| file.id).max();
-    for file in attached.into_iter().filter(|file| Some(file.id) != newest) {
+    let newest = attached.iter().map(turn).max().unwrap_or_default();
+    for file in attached.iter().filter(|file| turn(file) < newest) {
         match files.delete(file.id).await {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}

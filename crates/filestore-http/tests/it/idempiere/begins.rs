@@ -1,6 +1,9 @@
 //! `POST /api/v1/uploads`
 
-use filestore::{ManualClock, SystemClock};
+use std::sync::Arc;
+use std::time::Duration;
+
+use filestore::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -126,7 +129,7 @@ async fn an_upload_without_a_size_takes_what_comes() {
 /// The status says so, later chunks are told, and the list has it as failed.
 #[tokio::test]
 async fn a_session_that_outlives_its_time_has_failed() {
-    let clock = std::sync::Arc::new(ManualClock::new(filestore::Clock::now(&SystemClock)));
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
     let world = World::at(clock.clone()).await;
     let mut body = described("a", b"content");
     body["expiresInSeconds"] = json!(60);
@@ -135,7 +138,7 @@ async fn a_session_that_outlives_its_time_has_failed() {
     let done = Api.upload(&File::of(b"done"));
     let done = Api.id(&world.send(done).await.expect(200));
 
-    clock.advance(std::time::Duration::from_secs(60));
+    clock.advance(Duration::from_secs(60));
     let late = world.send(chunk(&id, 2, 2, b"tent")).await;
     assert_title(&late, 410, "Upload session has expired: ", &id);
     let shown = status(&world, &id).await;
@@ -150,7 +153,7 @@ async fn a_session_that_outlives_its_time_has_failed() {
     assert_title(&late, 410, "Upload session has expired: ", &id);
 
     // What is completed does not expire.
-    clock.advance(std::time::Duration::from_secs(864_000));
+    clock.advance(Duration::from_secs(864_000));
     assert_eq!(status(&world, &done).await["status"], "COMPLETED");
     assert_eq!(content(&world, &done).await, b"done");
 }

@@ -1,6 +1,9 @@
 //! URLs that are their own credential.
 
-use filestore::{ManualClock, SystemClock};
+use std::sync::Arc;
+use std::time::Duration;
+
+use filestore::{Clock, ManualClock, SystemClock};
 use serde_json::json;
 
 use super::*;
@@ -153,13 +156,13 @@ async fn a_url_is_good_for_what_it_was_made_for_only() {
 
 #[tokio::test]
 async fn a_url_that_is_over_is_refused() {
-    let clock = std::sync::Arc::new(ManualClock::new(filestore::Clock::now(&SystemClock)));
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
     let world = World::at(clock.clone()).await;
     let id = stored(&world, "a", b"content").await;
     let [shown, file] = readable(&world, &id).await;
-    clock.advance(std::time::Duration::from_secs(598));
+    clock.advance(Duration::from_secs(598));
     world.send_bare(Ask::get(&file)).await.expect(200);
-    clock.advance(std::time::Duration::from_secs(2));
+    clock.advance(Duration::from_secs(2));
     for ask in [Ask::get(&shown), Ask::get(&file)] {
         let reply = world.send_bare(ask).await.expect(401);
         assert_eq!(reply.json(), json!({"title": "Presigned URL has expired", "status": 401}));

@@ -1,5 +1,9 @@
 //! `GET /api/v1/uploads[/{uploadId}]`, `DELETE /api/v1/uploads/{uploadId}`
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use filestore::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
 
 use super::*;
@@ -66,11 +70,16 @@ async fn a_status_follows_the_upload() {
 
 #[tokio::test]
 async fn the_list_has_one_s_own_pending_uploads() {
-    let world = World::memory().await;
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let world = World::at(clock.clone()).await;
+    // Within a millisecond nobody is older.
+    let later = || clock.advance(Duration::from_millis(1));
     assert_eq!(listed(&world).await, Vec::<Value>::new());
     let initiated = begun(&world, b"content").await;
+    later();
     let uploading = begun(&world, b"content").await;
     world.send(chunk(&uploading, 1, 2, b"con")).await.expect(200);
+    later();
     let failed = begun(&world, b"content").await;
     world.send(chunk(&failed, 1, 1, b"CONTENT")).await.expect(400);
     stored(&world, "a", b"content").await;
@@ -92,7 +101,8 @@ async fn the_list_has_one_s_own_pending_uploads() {
 
 #[tokio::test]
 async fn somebody_else_s_session_is_as_good_as_none() {
-    let world = World::memory().await;
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let world = World::at(clock.clone()).await;
     let open = begun(&world, b"content").await;
     world.send(chunk(&open, 1, 2, b"con")).await.expect(200);
     let completed = stored(&world, "a", b"content").await;
@@ -112,6 +122,9 @@ async fn somebody_else_s_session_is_as_good_as_none() {
         }
     }
     assert_eq!(status(&world, &open).await["totalReceivedSize"], 3);
+    clock.advance(Duration::from_secs(86_400));
+    let late = chunk(&open, 2, 2, b"tent").bearer(Token::of_a_colleague());
+    assert_title(&world.send_bare(late).await, 404, "Upload session not found: ", &open);
     assert_eq!(content(&world, &completed).await, b"content");
 }
 
