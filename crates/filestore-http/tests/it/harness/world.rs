@@ -91,7 +91,7 @@ impl World {
     pub(crate) async fn send_bare(&self, mut ask: Ask) -> Reply {
         if let Some(mut first) = ask.first.take() {
             let credentials = ask.headers.get_all(AUTHORIZATION).into_iter().cloned();
-            credentials.for_each(|it| drop(first.headers.append(AUTHORIZATION, it)));
+            first.headers.extend(credentials.map(|it| (Some(AUTHORIZATION), it)));
             let begun = self.exchange(*first).await;
             if !begun.status.is_success() {
                 return begun;

@@ -70,8 +70,9 @@ async fn chunks_come_in_parallel(world: &World) {
             .zip(bytes.chunks(4_000))
             .map(|(number, piece)| world.send(chunk(&id, number, 16, piece).in_frames_of(999)));
         let replies = join_all(sends).await;
-        let last = replies.into_iter().filter(|it| it.json()["isLastChunk"] == true);
-        assert_eq!(last.map(|it| it.expect(200)).count(), 1);
+        assert!(replies.iter().all(|it| it.status == 200), "{replies:?}");
+        let last = replies.iter().filter(|it| it.json()["isLastChunk"] == true);
+        assert_eq!(last.count(), 1);
         assert!(content(world, &id).await == bytes);
         assert_eq!(status(world, &id).await["status"], "COMPLETED");
     }
