@@ -7,6 +7,7 @@
 
 mod contract;
 mod harness;
+mod idempiere;
 mod jea;
 mod jmix;
 mod molgenis;
