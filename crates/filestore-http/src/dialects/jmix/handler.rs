@@ -91,7 +91,7 @@ pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, F
 pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fault> {
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
-    let (bodies, is_bulk) = match read_json(body).await? {
+    let (bodies, is_bulk) = match read_json(head.headers(), body).await? {
         Value::Array(all) if (1..=MAX_BULK).contains(&all.len()) => (all, true),
         Value::Array(_) => return Err(Error::invalid("an array holds 1 to 1000 entities").into()),
         one => (vec![one], false),
@@ -129,8 +129,8 @@ pub(super) async fn load(call: Call<'_>, entity: &Entity, id: &str) -> Result<An
 
 pub(super) async fn update(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
     let found = find(&call.files, entity, id).await?;
-    let Call { files, body, .. } = call;
-    let body: Value = read_json(body).await?;
+    let Call { files, head, body, .. } = call;
+    let body: Value = read_json(head.headers(), body).await?;
     let mut record = attributes_of(&found)?;
     entity.update(&mut record, object(&body)?)?;
     let change = RecordChange {
