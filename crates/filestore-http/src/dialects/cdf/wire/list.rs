@@ -106,7 +106,7 @@ impl ListBody {
             uploaded_time: range("uploadedTime")?,
             source_created_time: range("sourceCreatedTime")?,
             source_modified_time: range("sourceModifiedTime")?,
-            uploaded: query.first("uploaded").map(|text| json("uploaded", text)).transpose()?,
+            uploaded: query.first("uploaded").map(boolean).transpose()?,
             labels: None,
             geo_location: None,
         };
@@ -160,6 +160,11 @@ fn integers(name: &str, values: &[&str]) -> Result<Vec<i64>> {
 
 fn integer(name: &str, text: &str) -> Result<i64> {
     text.parse().map_err(|_| Error::invalid(format!("{name} is an integer, not {text:?}")))
+}
+
+fn boolean(text: &str) -> Result<bool> {
+    let wrong = || Error::invalid("uploaded is true or false");
+    text.to_ascii_lowercase().parse().map_err(|_| wrong())
 }
 
 fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
