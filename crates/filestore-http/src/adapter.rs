@@ -116,10 +116,7 @@ impl Adapter {
             None => self.dispatch(&head, &mut body).await,
         };
         if answer.status().is_client_error() || answer.status().is_server_error() {
-            if !head.headers.contains_key(header::EXPECT) {
-                body.mark_polled();
-            }
-            body.drain(DRAIN_BYTES, DRAIN_FOR).await;
+            linger(&head, body);
         }
         if head.method == Method::HEAD {
             *answer.body_mut() = keep_length(&mut answer);
@@ -207,6 +204,16 @@ impl AdapterBuilder {
     }
 }
 
+/// Reads on after a refusal, for a while and beside the answer, so that a sender who is still
+/// sending gets to see the answer and not a reset connection. One that waits for `100 Continue` is
+/// not told to go on.
+fn linger(head: &Parts, body: RequestBody) {
+    let is_coming = body.is_polled() || !head.headers.contains_key(header::EXPECT);
+    if is_coming && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(body.drain(DRAIN_BYTES, DRAIN_FOR));
+    }
+}
+
 /// A dialect whatever its routes: only the whole pipeline crosses the pointer.
 #[async_trait]
 trait Mounted: Send + Sync {
@@ -236,42 +243,48 @@ async fn run<D: Dialect>(
     head: Head<'_>,
     body: &mut RequestBody,
 ) -> Result<Answer, Fault> {
+    // Whoever is nobody learns nothing, not even which paths there are.
+    let credentials = dialect.credentials(head)?;
+    let principal = authenticate(credentials, host, head).await?;
     let route = dialect.route(head)?;
-    let principal = admit(dialect, host, head, dialect.access(&route)).await?;
+    authorize(&principal, dialect.access(&route), credentials, host, head)?;
     let files = host.store.files(&principal.tenant, &principal.subject);
     dialect.handle(route, Call { files, principal, head, body, host }).await
 }
 
-async fn admit<D: Dialect>(
-    dialect: &D,
+async fn authenticate(
+    credentials: Credentials<'_>,
     host: &Host,
     head: Head<'_>,
-    right: Right,
 ) -> filestore::Result<Principal> {
-    let principal = match dialect.credentials(head)? {
-        Credentials::None => {
-            return Err(Error::new(ErrorKind::Unauthenticated, "a token is required"));
-        }
-        Credentials::Token(token) => host.authenticator.authenticate(token).await?,
-        Credentials::Cookie(token) => {
-            let principal = host.authenticator.authenticate(token).await?;
-            if right == Right::Write && host.origins.is_foreign(head.parts) {
-                return Err(Error::new(
-                    ErrorKind::Forbidden,
-                    "a page of another origin may not write with a cookie",
-                ));
-            }
-            principal
+    match credentials {
+        Credentials::None => Err(Error::new(ErrorKind::Unauthenticated, "a token is required")),
+        Credentials::Token(token) | Credentials::Cookie(token) => {
+            host.authenticator.authenticate(token).await
         }
         Credentials::Presigned => {
             let path = head.parts.uri.path();
-            host.presigner.verify(head.method(), path, head.query())?
+            host.presigner.verify(head.method(), path, head.query())
         }
-    };
-    if !principal.rights.allows(right) {
-        return Err(Error::new(ErrorKind::Forbidden, "the token does not carry this right"));
     }
-    Ok(principal)
+}
+
+fn authorize(
+    principal: &Principal,
+    right: Right,
+    credentials: Credentials<'_>,
+    host: &Host,
+    head: Head<'_>,
+) -> filestore::Result<()> {
+    let forbidden = |why| Err(Error::new(ErrorKind::Forbidden, why));
+    let is_cookie = matches!(credentials, Credentials::Cookie(_));
+    if is_cookie && right == Right::Write && host.origins.is_foreign(head.parts) {
+        return forbidden("a page of another origin may not write with a cookie");
+    }
+    if !principal.rights.allows(right) {
+        return forbidden("the token does not carry this right");
+    }
+    Ok(())
 }
 
 fn log(dialect: &str, fault: &Fault) {

@@ -61,16 +61,19 @@ impl RequestBody {
         Ok(all.freeze())
     }
 
-    /// Reads on after a refusal, for a while, so that the sender gets to see the answer and not a
-    /// reset connection. A body nobody has asked for yet is left alone: a sender that waits for
-    /// `100 Continue` must not be told to go on.
-    pub(crate) async fn drain(&mut self, most: usize, within: Duration) {
-        if !self.polled || self.ended {
+    /// Whether somebody has asked for it.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.polled
+    }
+
+    /// Reads what is still coming, at most so much and for so long, and throws it away.
+    pub(crate) async fn drain(mut self, most: usize, within: Duration) {
+        if self.ended {
             return;
         }
         let mut left = most;
         let reading = async {
-            let mut frames = Frames(self);
+            let mut frames = Frames(&mut self);
             while let Some(Ok(frame)) = frames.next().await {
                 left = left.saturating_sub(frame.len());
                 if left == 0 {
@@ -80,11 +83,6 @@ impl RequestBody {
         };
         // Whatever is left then, the connection is closed with it.
         let _ = tokio::time::timeout(within, reading).await;
-    }
-
-    /// Lets [`drain`](Self::drain) read a body that nobody has asked for.
-    pub(crate) fn mark_polled(&mut self) {
-        self.polled = true;
     }
 }
 

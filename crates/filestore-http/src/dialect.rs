@@ -164,7 +164,7 @@ pub trait Dialect: Debug + Send + Sync + 'static {
     /// Its name, for configuration and logs.
     fn name(&self) -> &'static str;
 
-    /// What a request asks for. Looks at nothing but the head.
+    /// What a request asks for, once it is known who asks. Looks at nothing but the head.
     ///
     /// # Errors
     /// [`Fault::NoRoute`], [`Fault::Method`], or what is wrong with path or query.

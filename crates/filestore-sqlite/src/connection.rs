@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use filestore::Durability;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::error::DbResult;
+use crate::error::{DbResult, SqliteError};
 
 /// How long a writer waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,7 +23,11 @@ pub(crate) fn writing(path: &Path, durability: Durability) -> DbResult<Connectio
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     db.busy_timeout(BUSY_TIMEOUT)?;
-    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    let switched = db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+    switched.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => SqliteError::Foreign,
+        _ => error.into(),
+    })?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Relaxed => "NORMAL",

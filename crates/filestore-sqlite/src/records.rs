@@ -116,7 +116,7 @@ fn write_all(
         match write(db, tenant, change, now) {
             Ok(record) => records.push(record),
             Err(SqliteError::Refused(error)) => {
-                refused.push(ItemError { index, kind: error.kind() })
+                refused.push(ItemError { index, kind: error.kind() });
             }
             Err(error) => return Err(error),
         }

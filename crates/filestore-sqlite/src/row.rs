@@ -223,7 +223,7 @@ struct Details<'a> {
     #[serde(skip_serializing_if = "is_empty_map")]
     metadata: Cow<'a, BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "is_empty_list")]
-    labels: Cow<'a, Vec<String>>,
+    labels: Cow<'a, [String]>,
     #[serde(skip_serializing_if = "is_empty_map")]
     terms: Cow<'a, BTreeMap<String, Vec<Term>>>,
     #[serde(skip_serializing_if = "is_empty_map")]

@@ -6,6 +6,7 @@ use http::{HeaderMap, header};
 use super::digest::declared;
 use super::media::essence;
 use super::multipart::{Boundary, Limits, Multipart};
+use super::{lenient_text, sole_header};
 use crate::body::RequestBody;
 
 /// What a form's body may hold beside its file.
@@ -25,29 +26,41 @@ pub struct Incoming<'b> {
 }
 
 /// The media type of a body, without parameters, in lower case; empty when there is none.
-pub fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
-    essence(&super::lenient_text(value)).to_ascii_lowercase()
+///
+/// # Errors
+/// As [`sole_header`].
+pub fn media_type(headers: &HeaderMap) -> Result<String> {
+    let value = sole_header(headers, header::CONTENT_TYPE)?.unwrap_or_default();
+    Ok(essence(&lenient_text(value)).to_ascii_lowercase())
+}
+
+/// Refuses a body that announces more than `max_file` bytes and what a form adds to them, before
+/// anything is read.
+///
+/// # Errors
+/// [`TooLarge`](filestore::ErrorKind::TooLarge).
+pub fn check_announced(body: &RequestBody, max_file: u64) -> Result<()> {
+    let most = max_file.saturating_add(FORM_OVERHEAD);
+    if body.declared().is_some_and(|size| size > most) {
+        return Err(Error::too_large(format!("content is limited to {max_file} bytes")));
+    }
+    Ok(())
 }
 
 /// The file of a `multipart/form-data` body: its part called `field`.
 ///
 /// # Errors
 /// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) when there is no such part, or no
-/// form; [`TooLarge`](filestore::ErrorKind::TooLarge) when the body announces more than
-/// `max_file` bytes and what a form adds to them, before anything is read. Of the stream: as
-/// [`Multipart::into_sole_part`].
+/// form; those of [`check_announced`]. Of the stream: as [`Multipart::into_sole_part`].
 pub async fn form_file<'b>(
     headers: &HeaderMap,
     body: &'b mut RequestBody,
     field: &str,
     max_file: u64,
 ) -> Result<Incoming<'b>> {
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = sole_header(headers, header::CONTENT_TYPE)?;
     let boundary = Boundary::of(content_type.unwrap_or_default())?;
-    if body.declared().is_some_and(|size| size > max_file.saturating_add(FORM_OVERHEAD)) {
-        return Err(Error::too_large(format!("content is limited to {max_file} bytes")));
-    }
+    check_announced(body, max_file)?;
     file_within(&boundary, body.stream(), field).await
 }
 
@@ -75,12 +88,12 @@ pub async fn file_within<'b>(
 /// The file that a body is. Its announced size and digest are held against it.
 ///
 /// # Errors
-/// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) for a digest that cannot be read.
+/// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) for a digest that cannot be read, and
+/// as [`sole_header`].
 pub fn whole_body<'b>(headers: &HeaderMap, body: &'b mut RequestBody) -> Result<Incoming<'b>> {
-    let content_type = headers.get(header::CONTENT_TYPE);
     Ok(Incoming {
         name: None,
-        content_type: content_type.map(|value| super::lenient_text(value.as_bytes())),
+        content_type: sole_header(headers, header::CONTENT_TYPE)?.map(lenient_text),
         expect: Expect { size: body.declared(), sha256: declared(headers)? },
         content: body.stream(),
     })

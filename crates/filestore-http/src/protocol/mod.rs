@@ -1,6 +1,8 @@
 //! What HTTP itself says and no dialect does.
 
-use http::HeaderValue;
+use filestore::{Error, Result};
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderValue};
 
 pub mod byteranges;
 pub mod conditional;
@@ -23,6 +25,19 @@ pub fn lenient_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// A header that makes no sense twice. Empty, it counts as absent.
+///
+/// # Errors
+/// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) when a request has it twice: whoever
+/// stands in front of this server may have looked at the other one.
+pub fn sole_header(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&[u8]>> {
+    let mut lines = headers.get_all(name).iter().map(|line| line.as_bytes().trim_ascii());
+    match (lines.next(), lines.next()) {
+        (line, None) => Ok(line.filter(|line| !line.is_empty())),
+        _ => Err(Error::invalid("a header that has one value was sent twice")),
     }
 }
 

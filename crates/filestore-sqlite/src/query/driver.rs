@@ -160,14 +160,17 @@ fn name_prefix(tenant: i64, folded: &str) -> Driver {
 }
 
 fn prefixed(tenant: i64, scan: &'static str, column: &'static str, prefix: &str) -> Driver {
-    let prefix = prefix.get(..prefix.floor_char_boundary(KEY_LEN)).unwrap_or(prefix);
-    let high = prefix_bound(prefix).map(Value::Blob);
-    by_key(tenant, scan, column, bytes(prefix), "<", high)
+    let end = prefix.len().min(KEY_LEN);
+    let prefix = (0..=end).rev().find_map(|end| prefix.get(..end)).unwrap_or_default();
+    // An index without nulls is walked only for a comparison that none can pass, so there is always
+    // one: no text reaches this byte.
+    let high = prefix_bound(prefix).unwrap_or_else(|| vec![u8::MAX]);
+    by_key(tenant, scan, column, bytes(prefix), "<", Value::Blob(high))
 }
 
 fn timed(tenant: i64, field: TimeField, low: i64, high: i64) -> Driver {
     let (scan, column) = time_index(field);
-    by_key(tenant, scan, column, Value::Integer(low), "<=", Some(Value::Integer(high)))
+    by_key(tenant, scan, column, Value::Integer(low), "<=", Value::Integer(high))
 }
 
 fn by_key(
@@ -176,13 +179,10 @@ fn by_key(
     column: &'static str,
     low: Value,
     below: &str,
-    high: Option<Value>,
+    high: Value,
 ) -> Driver {
-    let tenant = Sql::with("f.tenant = ?", [Value::Integer(tenant)]);
-    let filter = match high {
-        Some(high) => tenant.and(Sql::with(format!("{column} {below} ?"), [high])),
-        None => tenant,
-    };
+    let filter = format!("f.tenant = ? AND {column} {below} ?");
+    let filter = Sql::with(filter, [Value::Integer(tenant), high]);
     Driver { order: Order::Key, column, low: Some(low), rank: 2, ..by_number(scan, filter) }
 }
 

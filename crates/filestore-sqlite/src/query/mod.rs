@@ -102,3 +102,6 @@ fn rows(tenant: i64, conds: &[Cond], walk: &Walk) -> Sql {
         .and_all(filters)
         .then(Sql::new(format!(" ORDER BY {}", walk.order())))
 }
+
+#[cfg(test)]
+mod tests;

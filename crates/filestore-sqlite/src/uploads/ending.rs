@@ -69,7 +69,7 @@ pub(super) fn finish(
     work: &mut Work<'_>,
     tenant: &Tenant,
     id: FileId,
-    publication: Publication,
+    publication: &Publication,
 ) -> DbResult<Finished> {
     let mut found = session::find(work.db, tenant, id)?;
     match found.session.state {
@@ -79,7 +79,7 @@ pub(super) fn finish(
     }
     match found.session.target {
         UploadTarget::NewFile => {
-            let content = publish(work.db, &found, &publication)?;
+            let content = publish(work.db, &found, publication)?;
             let record = new_record(&found.session, publication, content);
             let record = files::insert_file(work, found.tenant, record)?;
             set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
@@ -90,7 +90,7 @@ pub(super) fn finish(
                 fail(work.db, &mut found, work.now)?;
                 return finished(work.db, found);
             };
-            let content = publish(work.db, &found, &publication)?;
+            let content = publish(work.db, &found, publication)?;
             let record = files::replace_content(work, file, content)?;
             set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
             Ok(Finished { session: found.session, record: Some(record) })
@@ -136,7 +136,7 @@ fn publish(
 
 fn new_record(
     session: &UploadSession,
-    publication: Publication,
+    publication: &Publication,
     content: ContentInfo,
 ) -> FileRecord {
     FileRecord {

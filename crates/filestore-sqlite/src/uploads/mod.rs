@@ -90,7 +90,7 @@ impl UploadRepository for SqliteRepository {
         publication: Publication,
     ) -> Result<Finished> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::finish(work, &tenant, id, publication)).await
+        self.commit(move |work| ending::finish(work, &tenant, id, &publication)).await
     }
 
     async fn end(&self, tenant: &Tenant, id: FileId, ending: Ending) -> Result<UploadSession> {

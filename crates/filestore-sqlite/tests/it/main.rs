@@ -3,3 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod conformance;
+mod crash;
+mod paging;
+mod reopening;
+mod support;

@@ -1,7 +1,7 @@
 //! One function for each route.
 
 use bytes::{Bytes, BytesMut};
-use filestore::{Attributes, ByteStream, FileId, NewFile};
+use filestore::{Attributes, ByteStream, Error, FileId, NewFile};
 use futures::StreamExt;
 use http::StatusCode;
 
@@ -9,7 +9,9 @@ use super::wire::{Status, UploadInfo, handle};
 use crate::dialect::{Answer, Call, Fault};
 use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
-use crate::protocol::form::{Incoming, file_within, form_file, media_type, whole_body};
+use crate::protocol::form::{
+    Incoming, check_announced, file_within, form_file, media_type, whole_body,
+};
 use crate::protocol::media::{OCTET_STREAM, served_type};
 use crate::protocol::multipart::Boundary;
 use crate::protocol::{json, lenient_text};
@@ -22,12 +24,13 @@ const SNIFFED: usize = 16 << 10;
 pub(super) async fn upload(call: Call<'_>) -> Result<Answer, Fault> {
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
-    let incoming = match media_type(head.headers()).as_str() {
-        "multipart/form-data" => {
-            let max_file = files.store().limits().max_file;
-            form_file(head.headers(), body, FIELD, max_file).await?
+    let max_file = files.store().limits().max_file;
+    let incoming = match media_type(head.headers())?.as_str() {
+        "multipart/form-data" => form_file(head.headers(), body, FIELD, max_file).await?,
+        OCTET_STREAM => {
+            check_announced(body, max_file)?;
+            unwrapped(whole_body(head.headers(), body)?).await?
         }
-        OCTET_STREAM => unwrapped(whole_body(head.headers(), body)?).await?,
         _ => return Err(Fault::Media("send the file as multipart/form-data, in the part file")),
     };
     let id = files.new_id()?;
@@ -55,6 +58,9 @@ async fn unwrapped(incoming: Incoming<'_>) -> filestore::Result<Incoming<'_>> {
             Some(frame) => start.extend_from_slice(&frame?),
             None => break,
         }
+    }
+    if start.is_empty() {
+        return Err(Error::invalid("the body is empty"));
     }
     let start = start.freeze();
     let content = ByteStream::from(start.clone()).chain(content);

@@ -1,7 +1,8 @@
 //! Entities: records with attributes of declared types, some of them references to files.
 
 use filestore::{Error, Result};
-use serde::Deserialize;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
@@ -61,15 +62,12 @@ impl Entity {
         }
     }
 
-    /// The id of a new record: the client's own, or a new one.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) for one that is no UUID.
-    pub(super) fn id_of(body: &Map<String, Value>) -> Result<Uuid> {
+    /// The id of a new record: the client's own, or a new one. `None` for one that is no UUID.
+    pub(super) fn id_of(body: &Map<String, Value>) -> Option<Uuid> {
         match body.get("id") {
-            None | Some(Value::Null) => Ok(Uuid::new_v4()),
+            None | Some(Value::Null) => Some(Uuid::new_v4()),
             Some(Value::String(text)) => parse_id(text),
-            Some(_) => Err(invalid_id()),
+            Some(_) => None,
         }
     }
 
@@ -113,20 +111,31 @@ impl Entity {
         }
         Ok(())
     }
+}
 
-    /// A record as it is shown: all local attributes, and what Jmix's own clients look for.
-    pub(super) fn shown(&self, id: &str, record: &Map<String, Value>) -> Value {
-        let name = record.get("name").and_then(Value::as_str).unwrap_or(id);
-        let mut shown = Map::new();
-        shown.insert("_entityName".into(), self.name.clone().into());
-        shown.insert("_instanceName".into(), name.into());
-        shown.insert("id".into(), id.into());
-        for attribute in &self.attributes {
-            if let Some(value) = record.get(&attribute.name) {
-                shown.insert(attribute.name.clone(), value.clone());
+/// A record as it is shown: what Jmix's own clients look for, and all local attributes in the order
+/// they were declared in.
+#[derive(Debug)]
+pub(super) struct Shown<'s> {
+    pub(super) entity: &'s Entity,
+    pub(super) id: &'s str,
+    pub(super) attributes: Map<String, Value>,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { entity, id, attributes } = self;
+        let name = attributes.get("name").and_then(Value::as_str).unwrap_or(id);
+        let mut shown = serializer.serialize_map(None)?;
+        shown.serialize_entry("_entityName", &entity.name)?;
+        shown.serialize_entry("_instanceName", name)?;
+        shown.serialize_entry("id", id)?;
+        for Attribute { name, .. } in &entity.attributes {
+            if let Some(value) = attributes.get(name) {
+                shown.serialize_entry(name, value)?;
             }
         }
-        Value::Object(shown)
+        shown.end()
     }
 }
 
@@ -152,27 +161,17 @@ impl Attribute {
     }
 }
 
-/// Reads the id of a record.
-///
-/// # Errors
-/// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) for what is no UUID.
-pub(super) fn parse_id(text: &str) -> Result<Uuid> {
-    Uuid::try_parse(text).map_err(|_| invalid_id())
+/// The id of a record; `None` for what is no UUID.
+pub(super) fn parse_id(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok()
 }
-
-fn invalid_id() -> Error {
-    Error::invalid(INVALID_ID)
-}
-
-/// What is said of an id of the wrong form.
-pub(super) const INVALID_ID: &str = "Invalid entity ID";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -181,22 +180,24 @@ mod tests {
         let product = Entity::product();
         let image = "fs://2021/03/13/f623e8ab-524e-51ed-1a9f-b1c1369239e3.jpg?name=cat.jpg";
         let record =
-            product.created(&map(json!({"name": "Product with Image", "image": image}))).unwrap();
-        let shown = product.shown("an-id", &record);
-        assert_eq!(shown["image"], image);
-        assert_eq!(shown["price"].to_string(), "100.00");
-        assert_eq!(shown["_instanceName"], "Product with Image");
+            product.created(&map(&json!({"name": "Product with Image", "image": image}))).unwrap();
+        let shown = Shown { entity: &product, id: "an-id", attributes: record };
+        let expected = format!(
+            "{{\"_entityName\":\"rstex11_Product\",\"_instanceName\":\"Product with Image\",\
+             \"id\":\"an-id\",\"image\":\"{image}\",\"price\":100.00,\"name\":\"Product with Image\"}}"
+        );
+        assert_eq!(serde_json::to_string(&shown).unwrap(), expected);
     }
 
     #[test]
     fn values_of_the_wrong_type_are_refused_and_null_clears() {
         let product = Entity::product();
         for wrong in [json!({"name": 1}), json!({"price": "cheap"}), json!({"image": "cat.jpg"})] {
-            assert!(product.created(&map(wrong)).is_err());
+            assert!(product.created(&map(&wrong)).is_err());
         }
-        let mut record = product.created(&map(json!({"name": "a", "other": 1}))).unwrap();
+        let mut record = product.created(&map(&json!({"name": "a", "other": 1}))).unwrap();
         assert!(!record.contains_key("other"));
-        product.update(&mut record, &map(json!({"name": null, "price": 1.50}))).unwrap();
+        product.update(&mut record, &map(&json!({"name": null, "price": 1.50}))).unwrap();
         assert!(!record.contains_key("name"));
     }
 }

@@ -3,15 +3,17 @@
 use filestore::{
     Attributes, Error, ErrorKind, Expected, Files, NewFile, OtherRecord, RecordChange,
 };
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::entity::{Entity, parse_id};
-use super::error::{cannot_convert, no_such_file, no_such_record, unknown_storage};
+use super::entity::{Entity, Shown, parse_id};
+use super::error::{
+    cannot_convert, invalid_id, no_such_file, no_such_record, not_an_entity, unknown_storage,
+};
 use super::reference::{FileReference, STORAGE, form_encoded};
 use super::route::{Upload, Wanted};
 use super::wire::Uploaded;
-use crate::body::ResponseBody;
+use crate::body::{RequestBody, ResponseBody};
 use crate::dialect::{Answer, Call, Fault};
 use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
@@ -23,6 +25,8 @@ use crate::protocol::{json, read_json};
 const MAX_NAME: usize = 1024;
 /// Most records that one request makes.
 const MAX_BULK: usize = 1000;
+/// How often an update is repeated that somebody else's update got ahead of.
+const TRIES: usize = 16;
 
 pub(super) async fn upload(call: Call<'_>, upload: Upload) -> Result<Answer, Fault> {
     if let Some(storage) = upload.storage.filter(|storage| storage != STORAGE) {
@@ -30,7 +34,7 @@ pub(super) async fn upload(call: Call<'_>, upload: Upload) -> Result<Answer, Fau
     }
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
-    let incoming = match media_type(head.headers()).as_str() {
+    let incoming = match media_type(head.headers())?.as_str() {
         "multipart/form-data" => {
             let max_file = files.store().limits().max_file;
             form_file(head.headers(), body, "file", max_file).await?
@@ -91,34 +95,40 @@ pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, F
 pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fault> {
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
-    let (bodies, is_bulk) = match read_json(head.headers(), body).await? {
+    let (bodies, is_bulk) = match entity_body(head.headers(), body).await? {
         Value::Array(all) if (1..=MAX_BULK).contains(&all.len()) => (all, true),
-        Value::Array(_) => return Err(Error::invalid("an array holds 1 to 1000 entities").into()),
+        Value::Array(_) => return Err(not_an_entity("an array holds 1 to 1000 entities")),
         one => (vec![one], false),
     };
     let changes = bodies.iter().map(|body| creation(entity, body)).collect::<Result<_, _>>()?;
     let made = files.records().write(changes).await?;
-    let shown: Vec<Value> =
-        made.iter().map(|record| shown(entity, record)).collect::<Result<_, Fault>>()?;
-    match (made.as_slice(), shown.as_slice()) {
-        ([record], [one]) if !is_bulk => {
-            let Entity { name, .. } = entity;
-            let location = format!("{base}{}/entities/{name}/{}", head.mount, record.key);
+    let shown: Vec<Shown<'_>> =
+        made.iter().map(|record| shown(entity, record)).collect::<Result<_, _>>()?;
+    match shown.as_slice() {
+        [one] if !is_bulk => {
+            let location = format!("{base}{}/entities/{}/{}", head.mount, entity.name, one.id);
             located(json(StatusCode::CREATED, one), location)
         }
-        _ => Ok(json(StatusCode::CREATED, &shown)),
+        all => Ok(json(StatusCode::CREATED, &all)),
     }
+}
+
+async fn entity_body(headers: &HeaderMap, body: &mut RequestBody) -> Result<Value, Fault> {
+    read_json(headers, body).await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidArgument => not_an_entity(""),
+        _ => error.into(),
+    })
 }
 
 fn creation(entity: &Entity, body: &Value) -> Result<RecordChange, Fault> {
     let body = object(body)?;
-    let id = Entity::id_of(body)?;
-    let record = Value::Object(entity.created(body)?);
+    let id = Entity::id_of(body).ok_or_else(invalid_id)?;
+    let record = entity.created(body).map_err(|error| not_an_entity(&error.to_string()))?;
     Ok(RecordChange {
         kind: kind_of(entity),
         key: id.hyphenated().to_string(),
         expected: Expected::Nothing,
-        body: Some(record.to_string()),
+        body: Some(Value::Object(record).to_string()),
     })
 }
 
@@ -128,20 +138,39 @@ pub(super) async fn load(call: Call<'_>, entity: &Entity, id: &str) -> Result<An
 }
 
 pub(super) async fn update(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
-    let found = find(&call.files, entity, id).await?;
+    find(&call.files, entity, id).await?;
     let Call { files, head, body, .. } = call;
-    let body: Value = read_json(head.headers(), body).await?;
+    let body = entity_body(head.headers(), body).await?;
+    let body = object(&body)?;
+    for _ in 0..TRIES {
+        let change = updated(entity, find(&files, entity, id).await?, body)?;
+        match files.records().write(vec![change]).await {
+            // Somebody else's update came between; the caller has named no revision.
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
+            outcome => return answer_one(entity, &outcome?),
+        }
+    }
+    Err(Error::conflict("the entity keeps changing").into())
+}
+
+fn updated(
+    entity: &Entity,
+    found: OtherRecord,
+    body: &Map<String, Value>,
+) -> Result<RecordChange, Fault> {
     let mut record = attributes_of(&found)?;
-    entity.update(&mut record, object(&body)?)?;
-    let change = RecordChange {
+    entity.update(&mut record, body).map_err(|error| not_an_entity(&error.to_string()))?;
+    Ok(RecordChange {
         kind: found.kind,
         key: found.key,
         expected: Expected::Revision(found.revision),
         body: Some(Value::Object(record).to_string()),
-    };
-    let updated = files.records().write(vec![change]).await?;
-    let updated = updated.first().ok_or_else(|| Error::internal("an update answered nothing"))?;
-    Ok(json(StatusCode::OK, &shown(entity, updated)?))
+    })
+}
+
+fn answer_one(entity: &Entity, records: &[OtherRecord]) -> Result<Answer, Fault> {
+    let record = records.first().ok_or_else(|| Error::internal("an update answered nothing"))?;
+    Ok(json(StatusCode::OK, &shown(entity, record)?))
 }
 
 pub(super) async fn remove(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
@@ -164,7 +193,7 @@ pub(super) async fn remove(call: Call<'_>, entity: &Entity, id: &str) -> Result<
 }
 
 async fn find(files: &Files, entity: &Entity, id: &str) -> Result<OtherRecord, Fault> {
-    let key = parse_id(id)?.hyphenated().to_string();
+    let key = parse_id(id).ok_or_else(invalid_id)?.hyphenated().to_string();
     let found = files.records().load(&kind_of(entity), &key).await?;
     found.ok_or_else(|| no_such_record(&entity.name, id))
 }
@@ -174,8 +203,8 @@ fn kind_of(entity: &Entity) -> String {
     format!("jmix.{}", entity.name)
 }
 
-fn shown(entity: &Entity, record: &OtherRecord) -> Result<Value, Fault> {
-    Ok(entity.shown(&record.key, &attributes_of(record)?))
+fn shown<'s>(entity: &'s Entity, record: &'s OtherRecord) -> Result<Shown<'s>, Fault> {
+    Ok(Shown { entity, id: &record.key, attributes: attributes_of(record)? })
 }
 
 fn attributes_of(record: &OtherRecord) -> filestore::Result<Map<String, Value>> {
@@ -183,6 +212,6 @@ fn attributes_of(record: &OtherRecord) -> filestore::Result<Map<String, Value>> 
         .map_err(|error| Error::internal("a stored entity is damaged").with_source(error))
 }
 
-fn object(body: &Value) -> filestore::Result<&Map<String, Value>> {
-    body.as_object().ok_or_else(|| Error::invalid("an entity is a JSON object"))
+fn object(body: &Value) -> Result<&Map<String, Value>, Fault> {
+    body.as_object().ok_or_else(|| not_an_entity("an entity is a JSON object"))
 }

@@ -53,7 +53,7 @@ impl Dialect for Jmix {
             Route::Upload(_) | Route::Create(_) | Route::Update(..) | Route::Remove(..) => {
                 Right::Write
             }
-            Route::Download(_) | Route::Load(..) | Route::Unknown => Right::Read,
+            Route::Download(_) | Route::Load(..) => Right::Read,
         }
     }
 
@@ -70,7 +70,6 @@ impl Dialect for Jmix {
             Route::Load(entity, id) => handler::load(call, self.entity(&entity)?, &id).await,
             Route::Update(entity, id) => handler::update(call, self.entity(&entity)?, &id).await,
             Route::Remove(entity, id) => handler::remove(call, self.entity(&entity)?, &id).await,
-            Route::Unknown => Err(Fault::NoRoute),
         }
     }
 

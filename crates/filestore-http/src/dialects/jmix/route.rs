@@ -20,8 +20,6 @@ pub enum Route {
     Update(String, String),
     /// `DELETE /entities/{entity}/{id}`
     Remove(String, String),
-    /// Anything else. Without a token even that is 401, as upstream.
-    Unknown,
 }
 
 /// Parameters of an upload.
@@ -57,7 +55,7 @@ pub(super) fn of(head: Head<'_>) -> Result<Route, Fault> {
                 _ => Err(Fault::Method("GET, HEAD, PUT, DELETE")),
             }
         }
-        _ => Ok(Route::Unknown),
+        _ => Err(Fault::NoRoute),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
 use crate::protocol::form::{media_type, whole_body};
 use crate::protocol::media::{OCTET_STREAM, served_type};
-use crate::protocol::{json, lenient_text};
+use crate::protocol::{json, lenient_text, sole_header};
 
 /// Longest name in bytes.
 const MAX_NAME: usize = 1024;
@@ -19,7 +19,7 @@ pub(super) async fn upload(call: Call<'_>) -> Result<Answer, Fault> {
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
     if matches!(
-        media_type(head.headers()).as_str(),
+        media_type(head.headers())?.as_str(),
         "multipart/form-data" | "application/x-www-form-urlencoded"
     ) {
         return Err(Fault::Media("forms are not taken: send the file itself as the body"));
@@ -40,8 +40,8 @@ pub(super) async fn upload(call: Call<'_>) -> Result<Answer, Fault> {
 
 /// Header `x-molgenis-filename`, verbatim: nothing in it is decoded.
 fn file_name(headers: &HeaderMap) -> filestore::Result<String> {
-    let name = headers.get("x-molgenis-filename").map(|name| lenient_text(name.as_bytes()));
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned());
+    let name = sole_header(headers, "x-molgenis-filename")?;
+    let name = name.map_or_else(|| "unknown".to_owned(), lenient_text);
     if name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(Error::invalid(format!(
             "x-molgenis-filename is limited to {MAX_NAME} bytes without control characters"

@@ -218,3 +218,6 @@ fn transact(
     step("COMMIT")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Long lists, whatever index they walk.
+
+use std::collections::BTreeSet;
+
+use filestore::backend::{Change, FileRepository};
+use filestore::{
+    Attributes, Cond, ErrorKind, Extent, FileId, FileQuery, FileRecord, NameMatch, Page, SetField,
+    Subject, Term, TextField, TimeField, Timestamp,
+};
+use filestore_sqlite::SqliteRepository;
+
+use crate::support::{ann, here, insert, moment, open};
+
+const FILES: u64 = 5000;
+
+/// Some of everything, in other orders than that of the numbers.
+fn attributes(n: u64) -> Attributes {
+    let mixed = n * 7919 % 4999;
+    let long = "x".repeat(200);
+    Attributes {
+        external_id: Some(format!("ext-{mixed}-{n}")),
+        directory: Some(format!("/dir/{}", mixed % 3)),
+        source: (n % 2 == 0).then(|| format!("{long}{mixed}")),
+        content_type: Some(if n % 50 == 0 { String::new() } else { "text/plain".to_owned() }),
+        metadata: [("half".to_owned(), (n % 2).to_string())].into(),
+        labels: vec![format!("l{}", n % 3), "all".to_owned()],
+        source_created: Some(moment(mixed / 7)),
+        extent: (n % 4 > 0).then(|| {
+            let x = (mixed % 100) as f64 / 3.0;
+            Extent { min_x: x, max_x: x + 0.1, min_y: -x, max_y: 0.0 }
+        }),
+        ..Attributes::named(format!("Report_{mixed} ähnlich.PDF"))
+    }
+}
+
+fn conditions() -> Vec<Vec<Cond>> {
+    use NameMatch::{Contains, Is, Prefix, Similar};
+    use TextField::{ContentType, Directory, ExternalId, Name, Source};
+    let text = str::to_owned;
+    let labels = |labels: &[&str]| labels.iter().map(|label| Term::from(*label)).collect();
+    let everywhere = Extent { min_x: -1e300, max_x: f64::INFINITY, min_y: -1e9, max_y: 1e9 };
+    let corner = Extent { min_x: 0.0, max_x: 2.0, min_y: -0.5, max_y: -0.4 };
+    vec![
+        vec![],
+        vec![Cond::Number(100..=4200)],
+        vec![Cond::Number(0..=u64::MAX), Cond::Number(4990..=u64::MAX)],
+        vec![Cond::Is(Directory, text("/dir/1"))],
+        vec![Cond::Is(ContentType, text(""))],
+        vec![Cond::Is(Name, text("Report_17 ähnlich.PDF"))],
+        vec![Cond::Is(Source, format!("{}17", "x".repeat(200)))],
+        vec![Cond::Owner(ann()), Cond::HasContent(true)],
+        vec![Cond::HasContent(false)],
+        vec![Cond::Metadata(text("half"), text("1"))],
+        vec![Cond::AnyOf(SetField::Labels, labels(&["l1"]))],
+        vec![Cond::AnyOf(SetField::Labels, labels(&["l1", "all", "l2"]))],
+        vec![Cond::AnyOf(SetField::Labels, labels(&["l1", "l2"])), Cond::Number(1..=900)],
+        vec![Cond::AllOf(SetField::Labels, labels(&["l1", "all"]))],
+        vec![Cond::Prefix(Directory, text("/d"))],
+        vec![Cond::Prefix(ContentType, text(""))],
+        vec![Cond::Prefix(ExternalId, text("ext-12"))],
+        vec![Cond::Prefix(ExternalId, text("e"))],
+        vec![Cond::Prefix(Source, "x".repeat(150))],
+        vec![Cond::Prefix(Source, format!("{}4", "x".repeat(200)))],
+        vec![Cond::Prefix(Name, text("Report_"))],
+        vec![Cond::Prefix(Name, text("report_"))],
+        vec![Cond::Name(Is, text("report 17 ähnlich pdf"))],
+        vec![Cond::Name(Prefix, text("report 1"))],
+        vec![Cond::Name(Prefix, text(""))],
+        vec![Cond::Name(Contains, text("ähnlich"))],
+        vec![Cond::Name(Contains, text("t 123"))],
+        vec![Cond::Name(Contains, text("ä"))],
+        vec![Cond::Name(Similar, text("ähnliche reparatur"))],
+        vec![Cond::Name(Similar, text("a 1234"))],
+        vec![Cond::Name(Contains, text("\"port\0"))],
+        vec![Cond::Name(Contains, text("\" OR \"rep"))],
+        vec![Cond::Time(TimeField::SourceCreated, moment(100)..=moment(500))],
+        vec![Cond::Time(TimeField::SourceCreated, moment(100)..=moment(110))],
+        vec![Cond::Time(TimeField::Stored, Timestamp::default()..=Timestamp::MAX)],
+        vec![Cond::Overlaps(everywhere)],
+        vec![Cond::Overlaps(corner)],
+        vec![
+            Cond::Time(TimeField::SourceCreated, moment(100)..=moment(650)),
+            Cond::Time(TimeField::SourceCreated, moment(90)..=moment(600)),
+            Cond::Prefix(Name, text("Report")),
+            Cond::Owner(ann()),
+        ],
+    ]
+}
+
+async fn fill(repository: &SqliteRepository) -> Vec<FileRecord> {
+    let numbers: Vec<u64> = (1..=FILES).collect();
+    let mut all = Vec::new();
+    for batch in numbers.chunks(1000) {
+        let changes = batch.iter().map(|n| match insert(*n, attributes(*n)) {
+            Change::Insert { record, .. } if n % 10 == 0 => {
+                Change::Insert { record, content: None }
+            }
+            change => change,
+        });
+        all.extend(repository.apply(&here(), changes.collect()).await.unwrap());
+    }
+    all
+}
+
+async fn page(
+    repository: &SqliteRepository,
+    all: &[Cond],
+    limit: u32,
+    after: Option<filestore::Cursor>,
+) -> Page<FileRecord> {
+    let query = FileQuery { all: all.to_vec(), after, limit };
+    repository.list(&here(), &query).await.unwrap()
+}
+
+async fn pages(repository: &SqliteRepository, all: &[Cond], limit: u32) -> Vec<FileRecord> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = page(repository, all, limit, after).await;
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
+fn is_equality(cond: &Cond) -> bool {
+    use Cond::{HasContent, Is, Metadata, Name, Owner};
+    matches!(cond, Is(..) | Owner(_) | HasContent(_) | Metadata(..) | Name(NameMatch::Is, _))
+}
+
+#[tokio::test]
+async fn every_list_is_complete_and_says_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = open(&dir.path().join("metadata.db"));
+    let all = fill(&repository).await;
+    for conds in conditions() {
+        let matching = |file: &&FileRecord| conds.iter().all(|cond| cond.matches(file));
+        let wanted: Vec<_> = all.iter().filter(matching).cloned().collect();
+        let count = repository.count(&here(), &conds).await.unwrap();
+        assert_eq!(count, wanted.len() as u64, "{conds:?}");
+        for limit in [97, 1000] {
+            let mut found = pages(&repository, &conds, limit).await;
+            if !conds.iter().all(is_equality) {
+                found.sort_by_key(|file| file.number);
+            }
+            let numbers = |files: &[FileRecord]| files.iter().map(|f| f.number).collect::<Vec<_>>();
+            assert_eq!(numbers(&found), numbers(&wanted), "{conds:?}");
+            assert!(found == wanted, "{conds:?}");
+        }
+    }
+}
+
+/// Files come and go between pages; those that stay come once.
+#[tokio::test]
+async fn a_list_bears_changes_in_every_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = open(&dir.path().join("metadata.db"));
+    let all = fill(&repository).await;
+    let mut next = FILES;
+    let mut gone = BTreeSet::new();
+    for (round, conds) in conditions().into_iter().enumerate() {
+        let stays = |n: u64| n % 40 != round as u64 % 40;
+        let (mut found, mut after) = (Vec::new(), None);
+        let mut victims = all.iter().filter(|file| !stays(file.number.get()));
+        loop {
+            let page = page(&repository, &conds, 311, after).await;
+            found.extend(page.items);
+            let mut changes = Vec::new();
+            for file in victims.by_ref().filter(|file| !gone.contains(&file.number)).take(15) {
+                changes.push(Change::Remove { id: file.id, expected: None });
+            }
+            for _ in 0..15 {
+                next += 1;
+                changes.push(insert(next, attributes(next)));
+            }
+            let changed = repository.apply(&here(), changes).await.unwrap();
+            gone.extend(changed.iter().map(|file| file.number).filter(|n| n.get() <= FILES));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut numbers: Vec<_> = found.iter().map(|file| file.number).collect();
+        numbers.sort_unstable();
+        let distinct = numbers.len();
+        numbers.dedup();
+        assert_eq!(numbers.len(), distinct, "{conds:?}");
+        for file in &all {
+            let n = file.number;
+            let there = stays(n.get()) && !gone.contains(&n);
+            if there && conds.iter().all(|cond| cond.matches(file)) {
+                assert!(numbers.binary_search(&n).is_ok(), "{conds:?} lost {n:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = open(&dir.path().join("metadata.db"));
+    fill(&repository).await;
+    let owner = |name: &str| vec![Cond::Owner(Subject::new(name).unwrap())];
+    let next = page(&repository, &owner("ann"), 10, None).await.next;
+    let list = |all: Vec<Cond>| {
+        let query = FileQuery { all, after: next.clone(), limit: 10 };
+        let repository = &repository;
+        async move { repository.list(&here(), &query).await.map(|page| page.items.len()) }
+    };
+    assert_eq!(list(owner("ann")).await.unwrap(), 10);
+    assert_eq!(list(owner("bob")).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(list(vec![]).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+/// An update changes what a file is found by, all at once; a removal takes it out of everything.
+#[tokio::test]
+async fn every_index_follows_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = open(&dir.path().join("metadata.db"));
+    let mut file =
+        repository.apply(&here(), vec![insert(1, attributes(1))]).await.unwrap().remove(0);
+    let id: FileId = file.id;
+    for n in [2, 2, 4, 7, 1] {
+        let update = Change::Update {
+            id,
+            expected: file.revision,
+            attributes: attributes(n),
+            updated: moment(n),
+        };
+        file = repository.apply(&here(), vec![update]).await.unwrap().remove(0);
+        for conds in conditions() {
+            let wanted = u64::from(conds.iter().all(|cond| cond.matches(&file)));
+            assert_eq!(repository.count(&here(), &conds).await.unwrap(), wanted, "{conds:?}");
+            assert_eq!(pages(&repository, &conds, 10).await.len() as u64, wanted, "{conds:?}");
+        }
+    }
+    let remove = Change::Remove { id, expected: None };
+    repository.apply(&here(), vec![remove]).await.unwrap();
+    for conds in conditions() {
+        assert_eq!(repository.count(&here(), &conds).await.unwrap(), 0, "{conds:?}");
+    }
+}
