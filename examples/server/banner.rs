@@ -7,20 +7,23 @@ use super::config::Config;
 
 /// The text.
 pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
-    let url = config.origins.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let mut text = String::new();
+    let mut text = format!("filestore listens on http://{address}\n\n");
     // Writing to a string does not fail.
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "filestore listens on {url}\n\n  data      {} (durability {})\n",
+        "  data      {} (durability {})",
         config.data.display(),
         format!("{:?}", config.durability).to_lowercase(),
     );
+    let url = config.origins.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     for dialect in &config.dialects {
         let _ = writeln!(text, "  dialect   {dialect:<9} {url}{}", mount(dialect));
     }
     text.push_str(&limits(config));
     text.push_str("\nTry it:\n\n");
+    if std::env::var_os("FILESTORE_JWT_SECRET").is_some() {
+        text.push_str("  # where FILESTORE_JWT_SECRET is set as it is for the server\n");
+    }
     let _ = writeln!(text, "  TOKEN=$({})", token_command(config));
     for dialect in &config.dialects {
         let _ = writeln!(text, "  {}", upload(dialect, &url));
@@ -30,11 +33,12 @@ pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
 }
 
 fn mount(dialect: &str) -> &'static str {
-    use filestore_http::dialects::{Cdf, Jea, Jmix, Molgenis};
+    use filestore_http::dialects::{Cdf, Idempiere, Jea, Jmix, Molgenis};
     match dialect {
         "jea" => Jea::MOUNT,
         "cdf" => Cdf::FILES,
         "molgenis" => Molgenis::MOUNT,
+        "idempiere" => Idempiere::UPLOADS,
         _ => Jmix::MOUNT,
     }
 }
@@ -100,6 +104,12 @@ fn upload(dialect: &str, url: &str) -> String {
         "molgenis" => format!(
             "curl -H \"x-molgenis-token: $TOKEN\" -H 'x-molgenis-filename: Cargo.toml' \
              -H 'Content-Type: text/plain' --data-binary @Cargo.toml {at}"
+        ),
+        "idempiere" => format!(
+            "URL=$(curl -s -H \"Authorization: Bearer $TOKEN\" {at} -d '{{\"fileName\":\"Cargo.toml\",\
+             \"sha256\":\"'$(sha256sum Cargo.toml | cut -d' ' -f1)'\"}}' | sed 's/.*\"presignedURL\":\"//; \
+             s/\".*//; s/{{chunkOrder}}/1/'); curl -X PUT -H 'X-Total-Chunks: 1' \
+             -H 'Content-Type: application/octet-stream' --data-binary @Cargo.toml \"{url}/api/$URL\""
         ),
         _ => format!(
             "curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml '{at}/files?name=demo.txt'"

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::args::Options;
 
 /// Every dialect there is, in the order they are shown.
-pub(crate) const DIALECTS: [&str; 4] = ["jea", "cdf", "molgenis", "jmix"];
+pub(crate) const DIALECTS: [&str; 5] = ["jea", "cdf", "molgenis", "jmix", "idempiere"];
 
 /// What the server is to do.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ struct Claims {
 
 impl Config {
     /// Puts it together.
-    pub fn load(options: &Options) -> Result<Self, String> {
+    pub(crate) fn load(options: &Options) -> Result<Self, String> {
         let file = options.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
         let (limits, serving) = file.limits.apply();
         let durability = options.durability.clone().or(file.durability);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use filestore::{FileStore, Sweep};
-use filestore_http::dialects::{Cdf, Jea, Jmix, Molgenis};
+use filestore_http::dialects::{Cdf, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::protocol::media::InlinePolicy;
 use filestore_http::{Adapter, AdapterBuilder, Cors, serve};
 use tokio::net::TcpListener;
@@ -60,6 +60,9 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
             "jea" => builder.mount(Jea::MOUNT, Jea),
             "cdf" => mount_cdf(builder, config.enforce_security_categories),
             "molgenis" => builder.mount(Molgenis::MOUNT, Molgenis),
+            "idempiere" => builder
+                .mount(Idempiere::UPLOADS, Idempiere::uploads())
+                .mount(Idempiere::MODELS, Idempiere::models()),
             "jmix" => builder.mount(Jmix::MOUNT, Jmix::new(config.entities.clone())),
             other => return Err(format!("unknown dialect {other}").into()),
         };

@@ -3,11 +3,13 @@
 //! each route), `error.rs` (one table from faults to answers). No dialect names another.
 
 mod cdf;
+mod idempiere;
 mod jea;
 mod jmix;
 mod molgenis;
 
 pub use cdf::Cdf;
+pub use idempiere::Idempiere;
 pub use jea::Jea;
 pub use jmix::{AttributeType, Entity, Jmix};
 pub use molgenis::Molgenis;

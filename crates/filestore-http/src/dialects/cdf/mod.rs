@@ -8,9 +8,9 @@ mod wire;
 use async_trait::async_trait;
 use filestore::{Error, ErrorKind};
 
-use crate::adapter::Host;
 use crate::auth::{Right, token};
 use crate::dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
+use crate::host::Host;
 use crate::presign::is_presigned;
 use route::{Action, Route};
 

@@ -19,10 +19,10 @@ use super::wire::{
     Acl, Capability, Identifier, InspectedProject, Inspection, Nothing, Object, security_categories,
 };
 use super::{Categories, Cdf, Place};
-use crate::adapter::Host;
 use crate::auth::{Principal, Right};
 use crate::body::RequestBody;
 use crate::dialect::{Answer, Call, Fault, Head};
+use crate::host::Host;
 use crate::presign::Grant;
 use crate::protocol::{json, read_json};
 
