@@ -33,10 +33,11 @@ pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
 }
 
 fn mount(dialect: &str) -> &'static str {
-    use filestore_http::dialects::{Jea, Jmix, Molgenis};
+    use filestore_http::dialects::{Idempiere, Jea, Jmix, Molgenis};
     match dialect {
         "jea" => Jea::MOUNT,
         "molgenis" => Molgenis::MOUNT,
+        "idempiere" => Idempiere::UPLOADS,
         _ => Jmix::MOUNT,
     }
 }
@@ -98,6 +99,12 @@ fn upload(dialect: &str, url: &str) -> String {
         "molgenis" => format!(
             "curl -H \"x-molgenis-token: $TOKEN\" -H 'x-molgenis-filename: Cargo.toml' \
              -H 'Content-Type: text/plain' --data-binary @Cargo.toml {at}"
+        ),
+        "idempiere" => format!(
+            "URL=$(curl -s -H \"Authorization: Bearer $TOKEN\" {at} -d '{{\"fileName\":\"Cargo.toml\",\
+             \"sha256\":\"'$(sha256sum Cargo.toml | cut -d' ' -f1)'\"}}' | sed 's/.*\"presignedURL\":\"//; \
+             s/\".*//; s/{{chunkOrder}}/1/'); curl -X PUT -H 'X-Total-Chunks: 1' \
+             -H 'Content-Type: application/octet-stream' --data-binary @Cargo.toml \"{url}/api/$URL\""
         ),
         _ => format!(
             "curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml '{at}/files?name=demo.txt'"

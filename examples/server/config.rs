@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::args::Options;
 
 /// Every dialect there is, in the order they are shown.
-pub(crate) const DIALECTS: [&str; 3] = ["jea", "molgenis", "jmix"];
+pub(crate) const DIALECTS: [&str; 4] = ["jea", "molgenis", "jmix", "idempiere"];
 
 /// What the server is to do.
 #[derive(Debug)]

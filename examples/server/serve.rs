@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use filestore::{FileStore, Sweep};
-use filestore_http::dialects::{Jea, Jmix, Molgenis};
+use filestore_http::dialects::{Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::protocol::media::InlinePolicy;
 use filestore_http::{Adapter, Cors, serve};
 use tokio::net::TcpListener;
@@ -65,6 +65,9 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
         builder = match dialect.as_str() {
             "jea" => builder.mount(Jea::MOUNT, Jea),
             "molgenis" => builder.mount(Molgenis::MOUNT, Molgenis),
+            "idempiere" => builder
+                .mount(Idempiere::UPLOADS, Idempiere::uploads())
+                .mount(Idempiere::MODELS, Idempiere::models()),
             "jmix" => builder.mount(Jmix::MOUNT, Jmix::new(config.entities.clone())),
             other => return Err(format!("unknown dialect {other}").into()),
         };

@@ -1,4 +1,4 @@
-//! One service for all mounted dialects: route, authenticate, handle, render.
+//! One service for all mounted dialects.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use filestore::{BoxError, Error, ErrorKind, FileStore};
+use filestore::{BoxError, FileStore};
 use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use uuid::Uuid;
 
-use crate::auth::{Authenticator, Principal, Right};
+use crate::auth::Authenticator;
 use crate::body::{RequestBody, ResponseBody};
 use crate::cors::Cors;
-use crate::dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
+use crate::dialect::{Answer, Dialect, Head};
+use crate::host::Host;
 use crate::origin::Origins;
+use crate::pipeline::Mounted;
 use crate::presign::Presigner;
 use crate::protocol::media::InlinePolicy;
 
@@ -29,34 +30,17 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DRAIN_BYTES: usize = 1 << 20;
 const DRAIN_FOR: Duration = Duration::from_secs(5);
 
-/// What every dialect may ask of the server it runs in.
-#[derive(Debug)]
-pub struct Host {
-    /// The files.
-    pub store: FileStore,
-    /// Signs URLs and checks them.
-    pub presigner: Presigner,
-    /// What browsers may show in place.
-    pub inline: InlinePolicy,
-    authenticator: Arc<dyn Authenticator>,
-    origins: Origins,
-    cors: Cors,
-    draining: AtomicBool,
-}
-
-impl Host {
-    /// Scheme and authority that the client of this request reaches the server by.
-    pub fn base_url(&self, head: &Parts) -> String {
-        self.origins.base_url(head)
-    }
-}
-
 /// A hyper service, and with feature `tower` a tower service, for any body of bytes. It never
 /// fails: whatever goes wrong becomes an answer in the shape of the dialect asked.
 #[derive(Clone)]
-pub struct Adapter {
-    host: Arc<Host>,
-    mounts: Arc<[Mount]>,
+pub struct Adapter(Arc<Inner>);
+
+struct Inner {
+    host: Host,
+    authenticator: Arc<dyn Authenticator>,
+    cors: Cors,
+    mounts: Vec<Mount>,
+    draining: AtomicBool,
 }
 
 struct Mount {
@@ -67,6 +51,8 @@ struct Mount {
 /// Puts an [`Adapter`] together.
 pub struct AdapterBuilder {
     host: Host,
+    authenticator: Arc<dyn Authenticator>,
+    cors: Cors,
     mounts: Vec<Mount>,
 }
 
@@ -77,26 +63,22 @@ impl Adapter {
         authenticator: impl Authenticator,
         presigner: Presigner,
     ) -> AdapterBuilder {
-        let host = Host {
-            store,
-            presigner,
-            inline: InlinePolicy::default(),
+        AdapterBuilder {
+            host: Host::new(store, presigner),
             authenticator: Arc::new(authenticator),
-            origins: Origins::default(),
             cors: Cors::default(),
-            draining: AtomicBool::new(false),
-        };
-        AdapterBuilder { host, mounts: Vec::new() }
+            mounts: Vec::new(),
+        }
     }
 
     /// From now on `/readyz` says that the server is going away.
     pub fn drain(&self) {
-        self.host.draining.store(true, Ordering::Relaxed);
+        self.0.draining.store(true, Ordering::Relaxed);
     }
 
     /// Whether [`drain`](Self::drain) was called.
     pub fn is_draining(&self) -> bool {
-        self.host.draining.load(Ordering::Relaxed)
+        self.0.draining.load(Ordering::Relaxed)
     }
 
     /// Answers one request.
@@ -111,7 +93,7 @@ impl Adapter {
 
     async fn answer(&self, head: Parts, mut body: RequestBody) -> Answer {
         let id = Uuid::new_v4();
-        let mut answer = match self.host.cors.preflight(&head) {
+        let mut answer = match self.0.cors.preflight(&head) {
             Some(answer) => answer,
             None => self.dispatch(&head, &mut body).await,
         };
@@ -121,7 +103,7 @@ impl Adapter {
         if head.method == Method::HEAD {
             *answer.body_mut() = keep_length(&mut answer);
         }
-        self.host.cors.expose(&head, answer.headers_mut());
+        self.0.cors.expose(&head, answer.headers_mut());
         let mut text = Uuid::encode_buffer();
         let id: &str = id.hyphenated().encode_lower(&mut text);
         if let Ok(id) = HeaderValue::from_str(id) {
@@ -144,10 +126,11 @@ impl Adapter {
             "/readyz" => return self.readiness().await,
             _ => {}
         }
-        for mount in self.mounts.iter() {
+        let authenticator = self.0.authenticator.as_ref();
+        for mount in &self.0.mounts {
             if let Some((prefix, below)) = split_mount(path, &mount.prefix) {
                 let head = Head { parts: head, path: below, mount: prefix };
-                return mount.dialect.serve(&self.host, head, body).await;
+                return mount.dialect.serve(&self.0.host, authenticator, head, body).await;
             }
         }
         plain(StatusCode::NOT_FOUND, "there is nothing at this path\n")
@@ -157,7 +140,7 @@ impl Adapter {
         if self.is_draining() {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
-        match self.host.store.ready().await {
+        match self.0.host.store.ready().await {
             Ok(()) => plain(StatusCode::OK, "ready\n"),
             Err(error) => {
                 tracing::warn!(%error, "not ready");
@@ -193,14 +176,16 @@ impl AdapterBuilder {
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
-        self.host.cors = cors;
+        self.cors = cors;
         self
     }
 
     /// The adapter.
     pub fn build(mut self) -> Adapter {
         self.mounts.sort_by_key(|mount| std::cmp::Reverse(mount.prefix.len()));
-        Adapter { host: Arc::new(self.host), mounts: self.mounts.into() }
+        let Self { host, authenticator, cors, mounts } = self;
+        let draining = AtomicBool::new(false);
+        Adapter(Arc::new(Inner { host, authenticator, cors, mounts, draining }))
     }
 }
 
@@ -211,93 +196,6 @@ fn linger(head: &Parts, body: RequestBody) {
     let is_coming = body.is_polled() || !head.headers.contains_key(header::EXPECT);
     if is_coming && let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(body.drain(DRAIN_BYTES, DRAIN_FOR));
-    }
-}
-
-/// A dialect whatever its routes: only the whole pipeline crosses the pointer.
-#[async_trait]
-trait Mounted: Send + Sync {
-    async fn serve(&self, host: &Host, head: Head<'_>, body: &mut RequestBody) -> Answer;
-}
-
-#[async_trait]
-impl<D: Dialect> Mounted for D {
-    async fn serve(&self, host: &Host, head: Head<'_>, body: &mut RequestBody) -> Answer {
-        match run(self, host, head, body).await {
-            Ok(answer) => answer,
-            Err(fault) => {
-                log(self.name(), &fault);
-                let mut answer = self.render(&fault, head, host);
-                if let Fault::Method(allowed) = fault {
-                    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-                }
-                answer
-            }
-        }
-    }
-}
-
-async fn run<D: Dialect>(
-    dialect: &D,
-    host: &Host,
-    head: Head<'_>,
-    body: &mut RequestBody,
-) -> Result<Answer, Fault> {
-    // Whoever is nobody learns nothing, not even which paths there are.
-    let credentials = dialect.credentials(head)?;
-    let principal = authenticate(credentials, host, head).await?;
-    let route = dialect.route(head)?;
-    authorize(&principal, dialect.access(&route), credentials, host, head)?;
-    let files = host.store.files(&principal.tenant, &principal.subject);
-    dialect.handle(route, Call { files, principal, head, body, host }).await
-}
-
-async fn authenticate(
-    credentials: Credentials<'_>,
-    host: &Host,
-    head: Head<'_>,
-) -> filestore::Result<Principal> {
-    match credentials {
-        Credentials::None => Err(Error::new(ErrorKind::Unauthenticated, "a token is required")),
-        Credentials::Token(token) | Credentials::Cookie(token) => {
-            host.authenticator.authenticate(token).await
-        }
-        Credentials::Presigned => {
-            let path = head.parts.uri.path();
-            host.presigner.verify(head.method(), path, head.query())
-        }
-    }
-}
-
-fn authorize(
-    principal: &Principal,
-    right: Right,
-    credentials: Credentials<'_>,
-    host: &Host,
-    head: Head<'_>,
-) -> filestore::Result<()> {
-    let forbidden = |why| Err(Error::new(ErrorKind::Forbidden, why));
-    let is_cookie = matches!(credentials, Credentials::Cookie(_));
-    if is_cookie && right == Right::Write && host.origins.is_foreign(head.parts) {
-        return forbidden("a page of another origin may not write with a cookie");
-    }
-    if !principal.rights.allows(right) {
-        return forbidden("the token does not carry this right");
-    }
-    Ok(())
-}
-
-fn log(dialect: &str, fault: &Fault) {
-    match fault {
-        Fault::Store(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::StorageFull
-            ) =>
-        {
-            tracing::error!(dialect, ?error, "failed");
-        }
-        fault => tracing::debug!(dialect, status = fault.status().as_u16(), "refused"),
     }
 }
 
@@ -326,7 +224,7 @@ fn keep_length(answer: &mut Answer) -> ResponseBody {
 
 impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mounts: Vec<_> = self.mounts.iter().map(|mount| &mount.prefix).collect();
+        let mounts: Vec<_> = self.0.mounts.iter().map(|mount| &mount.prefix).collect();
         f.debug_struct("Adapter").field("mounts", &mounts).finish_non_exhaustive()
     }
 }

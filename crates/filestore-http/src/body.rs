@@ -17,6 +17,7 @@ pub struct RequestBody {
     inner: UnsyncBoxBody<Bytes, BoxError>,
     polled: bool,
     ended: bool,
+    received: u64,
 }
 
 impl RequestBody {
@@ -27,12 +28,17 @@ impl RequestBody {
         B::Error: Into<BoxError>,
     {
         let ended = body.is_end_stream();
-        Self { inner: body.map_err(Into::into).boxed_unsync(), polled: false, ended }
+        Self { inner: body.map_err(Into::into).boxed_unsync(), polled: false, ended, received: 0 }
     }
 
     /// How many bytes the sender announced; `None` when it did not.
     pub fn declared(&self) -> Option<u64> {
         self.inner.size_hint().exact()
+    }
+
+    /// How many bytes have come so far.
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// The bytes, as they come. Breaking off is an error and never an end.
@@ -105,6 +111,7 @@ impl Stream for Frames<'_> {
             match ready!(Pin::new(&mut body.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        body.received += data.len() as u64;
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }

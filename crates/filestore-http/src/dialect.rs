@@ -10,9 +10,9 @@ use filestore::{Error, ErrorKind, Files};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use crate::adapter::Host;
 use crate::auth::{Principal, Right};
 use crate::body::{RequestBody, ResponseBody};
+use crate::host::Host;
 
 /// The head of a request, and where in it the dialect's own path begins.
 #[derive(Clone, Copy, Debug)]

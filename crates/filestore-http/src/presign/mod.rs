@@ -4,7 +4,6 @@
 //! travels in four query parameters, the last of which signs the others; nothing is stored, so a
 //! URL cannot be called back before its time, other than by taking its key away.
 
-mod date;
 mod grant;
 mod keys;
 mod query;
@@ -17,6 +16,7 @@ use http::Method;
 use subtle::ConstantTimeEq;
 
 use crate::auth::Principal;
+use crate::protocol::date;
 use query::Parameters;
 
 pub use grant::Grant;
@@ -44,7 +44,7 @@ impl Presigner {
     pub fn sign(&self, grant: &Grant, lifetime: Duration) -> String {
         let key = self.keys.current();
         let credential = grant.encode(key.id());
-        let date = date::format(self.clock.now());
+        let date = date::second(self.clock.now());
         let expires = lifetime.min(MAX_LIFETIME).as_secs().to_string();
         let signature = key.sign(&text_to_sign(&credential, &date, &expires));
         query::write(&Parameters {
@@ -98,7 +98,7 @@ fn text_to_sign(credential: &str, date: &str, expires: &str) -> String {
 }
 
 fn end(parameters: &Parameters<'_>) -> Option<Timestamp> {
-    let start = date::parse(&parameters.date)?;
+    let start = date::parse_second(&parameters.date)?;
     let seconds: u64 = parameters.expires.parse().ok()?;
     let lifetime = Duration::from_secs(seconds);
     (lifetime <= MAX_LIFETIME).then(|| start.after(lifetime))

@@ -13,10 +13,7 @@ pub const OCTET_STREAM: &str = "application/octet-stream";
 
 /// The media type that a file's name suggests by its extension, in either case.
 pub fn of_name(name: &str) -> &'static str {
-    let extension = match name.rsplit_once('.') {
-        Some((_, extension)) => extension,
-        None => return OCTET_STREAM,
-    };
+    let Some((_, extension)) = name.rsplit_once('.') else { return OCTET_STREAM };
     of_extension(extension).unwrap_or(OCTET_STREAM)
 }
 

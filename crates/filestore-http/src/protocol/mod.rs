@@ -4,8 +4,10 @@ use filestore::{Error, Result};
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderValue};
 
+pub mod base64_json;
 pub mod byteranges;
 pub mod conditional;
+pub mod date;
 pub mod digest;
 pub mod disposition;
 pub mod download;

@@ -73,7 +73,10 @@ impl Value<'_> {
     }
 }
 
-fn pair(text: &[u8]) -> Result<((&[u8], Value<'_>), &[u8])> {
+/// A parameter's name and value.
+type Pair<'a> = (&'a [u8], Value<'a>);
+
+fn pair(text: &[u8]) -> Result<(Pair<'_>, &[u8])> {
     let equals = memchr::memchr(b'=', text).ok_or_else(malformed)?;
     let (name, value) = split(text, equals);
     let name = name.trim_ascii();

@@ -31,7 +31,8 @@ use transport::Transport;
 #[non_exhaustive]
 pub struct ServeOptions {
     /// From the end of one request on a connection to the end of the next one's head. An idle
-    /// connection lives this long too; clients keep theirs for shorter.
+    /// connection lives this long too; clients keep theirs for shorter. One of HTTP/2 is asked this
+    /// often whether it lives, has this long to answer, and may be idle.
     pub head_within: Duration,
     /// Bytes of a request's head, at most.
     pub max_head: usize,
@@ -152,8 +153,7 @@ impl Server {
         &self,
         client: Client,
         keep_alive: KeepAlive,
-    ) -> impl GracefulConnection<Error = BoxError> + Future<Output = Result<(), BoxError>> + Send + 'static
-    {
+    ) -> impl GracefulConnection<Error = BoxError> + Send + 'static {
         // Head and first bytes leave in one write; nothing is gained by waiting for more.
         if let Err(error) = client.stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
@@ -172,8 +172,10 @@ impl Server {
             .adaptive_window(true)
             .max_concurrent_streams(options.max_streams)
             .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
-            .keep_alive_interval(options.head_within);
-        let transport = TokioIo::new(Transport::new(client.stream, options.write_idle));
+            .keep_alive_interval(options.head_within)
+            .keep_alive_timeout(options.head_within);
+        let transport =
+            TokioIo::new(Transport::new(client.stream, options.head_within, options.write_idle));
         let service = Entrance {
             adapter: self.adapter.clone(),
             options: Arc::clone(options),

@@ -1,13 +1,15 @@
 //! Completion of a sealed session: verify, then publish in one transaction. Whoever comes by may
 //! take it up again where another left off.
 
-use crate::backend::{Chain, Ending, Finished, Part, Place, Publication, content_tag};
+use std::sync::Arc;
+
+use crate::backend::{Chain, Ending, Finished, Part, Publication, content_tag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::id::{FileId, FileNumber};
 use crate::record::{FileKey, FileRecord};
+use crate::store::open::read_segments;
 use crate::store::{FileStore, Files, for_each_frame};
-use crate::stream::ByteStream;
 use crate::upload::{UploadSession, UploadState, UploadTarget};
 
 const PARTS_PAGE: u32 = 1000;
@@ -64,7 +66,9 @@ impl FileStore {
         session: &UploadSession,
     ) -> Result<UploadSession> {
         let verified = match self.verify(files, session).await {
-            Err(error) if error.kind() == ErrorKind::DigestMismatch => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::DigestMismatch | ErrorKind::TooLarge) =>
+            {
                 return self.fail(files, session, error).await;
             }
             verified => verified?,
@@ -91,6 +95,8 @@ impl FileStore {
         Err(Error::unavailable("no free number was found"))
     }
 
+    /// Ends a session that cannot be published. Where another call ended it meanwhile, its parts
+    /// went under our hands: the error is void then, and how it ended counts.
     async fn fail(
         &self,
         files: &Files,
@@ -98,13 +104,21 @@ impl FileStore {
         error: Error,
     ) -> Result<UploadSession> {
         let ending = Ending::Failed(error.to_string());
-        self.0.repository.end(&files.tenant, session.id, ending).await?;
-        Err(error)
+        let ended = self.0.repository.end(&files.tenant, session.id, ending).await?;
+        match ended.state {
+            UploadState::Failed(_) => Err(error),
+            _ => Ok(ended),
+        }
     }
 
     /// Walks the parts in order. The hash of the whole is adopted from a part's chain wherever that
     /// was made from the bytes which are there before it; other parts are read again.
     async fn verify(&self, files: &Files, session: &UploadSession) -> Result<Verified> {
+        let most = self.limits().max_session;
+        if session.received > most {
+            // Parts that came in parallel did not know of each other.
+            return Err(Error::too_large(format!("a session is limited to {most} bytes")));
+        }
         let mut list = Vec::new();
         let mut whole = session.expect.sha256.map(|_| Hasher::default());
         let mut after = 0;
@@ -154,10 +168,7 @@ impl FileStore {
         {
             return Ok(after);
         }
-        let content: ByteStream<'_> = match part.segment.place {
-            Place::Inline(bytes) => bytes.into(),
-            Place::Blob(key) => self.0.blobs.get(key, 0..part.segment.size).await?,
-        };
+        let content = read_segments(Arc::clone(&self.0.blobs), [part.segment]);
         for_each_frame(content, |frame| hasher.update(frame)).await?;
         let chain = Chain { before, after: hasher.save() };
         self.0.repository.save_chain(&files.tenant, session.id, part.number, chain).await?;

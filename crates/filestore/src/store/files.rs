@@ -1,5 +1,6 @@
 //! Files: made, read, changed, removed, found.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::backend::{Change, ContentSource, NewContent, content_tag};
@@ -14,6 +15,8 @@ use crate::stream::ByteStream;
 
 /// How often a change is repeated that somebody else's change got ahead of.
 const TRIES: usize = 16;
+/// Most files that are changed at once.
+const BATCH: usize = 1000;
 
 /// The files of one tenant, on behalf of one subject.
 #[derive(Clone, Debug)]
@@ -62,7 +65,8 @@ impl Files {
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) or [`TooLarge`](ErrorKind::TooLarge) by the
     /// limits; [`DigestMismatch`](ErrorKind::DigestMismatch) when content is not what `new` expects;
-    /// [`AlreadyExists`](ErrorKind::AlreadyExists) when the external id or id is taken; the
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) when the external id or id is taken;
+    /// [`Conflict`](ErrorKind::Conflict) when content took so long that a sweep gave it up; the
     /// content's own. In every case nothing is published.
     pub async fn create(
         &self,
@@ -191,8 +195,13 @@ impl Files {
         revision: Revision,
         edit: impl Fn(&mut Attributes) -> Result<()> + Send + Sync,
     ) -> Result<FileRecord> {
-        let mut record = self.stat(key).await?;
-        record.revision = revision;
+        let record = self.stat(key).await?;
+        if record.revision != revision {
+            return Err(Error::new(
+                ErrorKind::PreconditionFailed,
+                format!("the file is at revision {}", record.revision.get()),
+            ));
+        }
         self.apply_one(self.edited(record, edit)?).await
     }
 
@@ -200,7 +209,8 @@ impl Files {
     /// position of the key.
     ///
     /// # Errors
-    /// As [`update`](Self::update), naming the refused elements.
+    /// As [`update`](Self::update), naming the refused elements;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for another number of files, or one twice.
     pub async fn update_many(
         &self,
         keys: &[FileKey],
@@ -232,7 +242,8 @@ impl Files {
     /// Removes 1 to 1000 different files, all or none.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound), naming the unknown ones.
+    /// [`NotFound`](ErrorKind::NotFound), naming the unknown ones;
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for another number of files, or one twice.
     pub async fn delete_many(&self, keys: &[FileKey]) -> Result<()> {
         let removal = |record: FileRecord| Change::Remove { id: record.id, expected: None };
         let changes = self.stat_all(keys).await?.into_iter().map(removal).collect();
@@ -305,8 +316,12 @@ impl Files {
         Ok(self.stat_many(&keys).await?.iter().any(Option::is_some))
     }
 
-    /// The records of all keys; an error that names the unknown ones otherwise.
+    /// The records of a batch of keys; an error that names the unknown ones, or those that name a
+    /// file again, otherwise.
     async fn stat_all(&self, keys: &[FileKey]) -> Result<Vec<FileRecord>> {
+        if !(1..=BATCH).contains(&keys.len()) {
+            return Err(Error::invalid(format!("a batch holds 1 to {BATCH} files")));
+        }
         let found = self.stat_many(keys).await?;
         let missing = |(index, record): (usize, &Option<FileRecord>)| {
             record.is_none().then_some(ItemError { index, kind: ErrorKind::NotFound })
@@ -315,7 +330,17 @@ impl Files {
         if !missing.is_empty() {
             return Err(Error::of_items(missing, "no such file"));
         }
-        Ok(found.into_iter().flatten().collect())
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        let mut seen = HashSet::new();
+        let again = |(index, record): (usize, &FileRecord)| {
+            let repeated = !seen.insert(record.id);
+            repeated.then_some(ItemError { index, kind: ErrorKind::InvalidArgument })
+        };
+        let again: Vec<_> = found.iter().enumerate().filter_map(again).collect();
+        if !again.is_empty() {
+            return Err(Error::of_items(again, "a file is named twice"));
+        }
+        Ok(found)
     }
 
     fn edited(

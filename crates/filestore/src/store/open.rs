@@ -9,6 +9,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use crate::backend::{BlobStore, Place, Segment, StoredFile};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::Hasher;
 use crate::range::RangeSpec;
 use crate::record::{ContentInfo, FileRecord};
 use crate::stream::ByteStream;
@@ -104,6 +105,29 @@ pub(super) fn read_segments(
 ) -> ByteStream<'static> {
     let whole = |segment: Segment| Piece { range: 0..segment.size, place: segment.place };
     ByteStream::from_results(joined(blobs, segments.into_iter().map(whole).collect()))
+}
+
+/// As [`read_segments`], and ends in an error after a segment that is not what was recorded, so
+/// that bytes which were damaged are never taken for sound ones.
+pub(super) fn read_verified(
+    blobs: Arc<dyn BlobStore>,
+    segments: impl IntoIterator<Item = Segment, IntoIter: Send + 'static>,
+) -> ByteStream<'static> {
+    let segments = stream::iter(segments);
+    ByteStream::from_results(segments.flat_map(move |segment| {
+        let expected = segment.sha256;
+        let bytes = read_segments(Arc::clone(&blobs), [segment]);
+        stream::try_unfold((bytes, Hasher::default()), move |(mut bytes, mut hasher)| async move {
+            match bytes.try_next().await? {
+                Some(frame) => {
+                    hasher.update(&frame);
+                    Ok(Some((frame, (bytes, hasher))))
+                }
+                None if hasher.digest() == expected => Ok(None),
+                None => Err(Error::internal("a segment is damaged")),
+            }
+        })
+    }))
 }
 
 /// One piece after the other, each opened when it is its turn.

@@ -7,7 +7,7 @@ use crate::query::{Cond, FileQuery, NameMatch, fold, trigrams};
 use crate::record::FileRecord;
 use crate::store::Files;
 
-/// How many files are looked at, at most, to rank them.
+/// How many files are looked at, at most, for each way of matching.
 const CANDIDATES: usize = 1000;
 /// A name is similar when it has this share of the text's trigrams, in tenths.
 const SIMILAR_TENTHS: usize = 3;
@@ -15,8 +15,8 @@ const SIMILAR_TENTHS: usize = 3;
 impl Files {
     /// Files whose names resemble `text` and for which all conditions hold, best first, at most
     /// `limit`: the text itself, then names that begin with it, have a word that begins with it,
-    /// contain it, resemble it; among equals by number. Case and punctuation do not count. Ranks no
-    /// more than 1000 candidates. Text without letters and digits finds every file.
+    /// contain it, resemble it; among equals by number. Case and punctuation do not count. Looks at no
+    /// more than 1000 candidates for each of these. Text without letters and digits finds every file.
     ///
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
@@ -27,8 +27,8 @@ impl Files {
         for how in tiers(&text) {
             let mut conditions = all.to_vec();
             conditions.extend(how.map(|how| Cond::Name(how, text.clone())));
-            let room = CANDIDATES - found.len();
-            for record in self.candidates(conditions, room).await? {
+            // Candidates that were found before come again: room is for all of them.
+            for record in self.candidates(conditions).await? {
                 if seen.insert(record.id) {
                     found.extend(Ranked::new(record, &text));
                 }
@@ -41,10 +41,10 @@ impl Files {
         Ok(found.into_iter().take(limit).map(|ranked| ranked.record).collect())
     }
 
-    async fn candidates(&self, all: Vec<Cond>, most: usize) -> Result<Vec<FileRecord>> {
+    async fn candidates(&self, all: Vec<Cond>) -> Result<Vec<FileRecord>> {
         let mut query = FileQuery { all, after: None, limit: FileQuery::MAX_LIMIT };
         let mut found = Vec::new();
-        while found.len() < most {
+        while found.len() < CANDIDATES {
             let page = self.list(&query).await?;
             found.extend(page.items);
             match page.next {
@@ -52,7 +52,7 @@ impl Files {
                 None => break,
             }
         }
-        found.truncate(most);
+        found.truncate(CANDIDATES);
         Ok(found)
     }
 }

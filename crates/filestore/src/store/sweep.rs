@@ -9,7 +9,7 @@ use crate::id::Tenant;
 use crate::record::Expect;
 use crate::store::FileStore;
 use crate::store::ingest::Intake;
-use crate::store::open::read_segments;
+use crate::store::open::read_verified;
 use crate::upload::{UploadSession, UploadState};
 
 /// Work is claimed in batches of this size.
@@ -59,13 +59,15 @@ impl FileStore {
     /// beside any other operation.
     ///
     /// # Errors
-    /// The first of a backend; what was not done is due the next time.
+    /// The first of a backend, or [`Internal`](ErrorKind::Internal) for damaged content, after
+    /// everything else was tried; what was not done is due the next time.
     pub async fn sweep(&self, options: &Sweep) -> Result<SweepReport> {
         let mut report = SweepReport::default();
-        self.sweep_sessions(options, &mut report).await?;
-        self.merge(options, &mut report).await?;
-        self.sweep_blobs(&mut report).await?;
-        Ok(report)
+        // One that cannot end holds up no other.
+        let sessions = self.sweep_sessions(options, &mut report).await;
+        let merges = self.merge(options, &mut report).await;
+        let blobs = self.sweep_blobs(&mut report).await;
+        sessions.and(merges).and(blobs).map(|()| report)
     }
 
     async fn sweep_blobs(&self, report: &mut SweepReport) -> Result<()> {
@@ -88,11 +90,12 @@ impl FileStore {
             let keep = self.limits().keep_sessions;
             let due = self.0.repository.due(options.stalled, keep, BATCH).await?;
             let before = *report;
+            let mut outcome = Ok(());
             for (tenant, session) in due {
-                self.sweep_session(&tenant, session, report).await?;
+                outcome = outcome.and(self.sweep_session(&tenant, session, report).await);
             }
-            if *report == before {
-                return Ok(());
+            if outcome.is_err() || *report == before {
+                return outcome;
             }
         }
     }
@@ -115,13 +118,17 @@ impl FileStore {
                     }
                 }
             }
+            // It takes its time here; that is not stalled.
+            UploadState::Sealed if self.is_completing(session.id) => {}
             UploadState::Sealed => {
                 let files = self.files(tenant, &session.owner);
-                match self.publish(&files, session).await {
-                    Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                    // That it failed is an end as well, and stands in the session.
-                    _ => report.sessions_resumed += 1,
+                let id = session.id;
+                let outcome = self.publish(&files, session).await.map(drop);
+                // That it failed is an end as well, and stands in the session.
+                if outcome.is_err() && !repository.session(tenant, id).await?.state.has_ended() {
+                    return outcome;
                 }
+                report.sessions_resumed += 1;
             }
             _ => {
                 repository.forget(tenant, session.id).await?;
@@ -134,21 +141,32 @@ impl FileStore {
     async fn merge(&self, options: &Sweep, report: &mut SweepReport) -> Result<()> {
         let Sweep { merge_above, merge_below, merges, .. } = *options;
         let fragmented = self.0.repository.fragmented(merge_above, merge_below, merges).await?;
+        let mut outcome = Ok(());
         for content in fragmented {
-            if self.merge_content(content).await? {
-                report.merged += 1;
+            match self.merge_content(content).await {
+                Ok(merged) => report.merged += u64::from(merged),
+                Err(error) => outcome = outcome.and(Err(error)),
             }
         }
-        Ok(())
+        outcome
     }
 
-    /// Rewrites a content as one segment. Readers that opened it go on with the old segments.
+    /// Rewrites a content as one segment, unless it is removed or merged by another meanwhile.
+    /// Readers that opened it go on with the old segments.
     async fn merge_content(&self, content: Content) -> Result<bool> {
         let segments = self.0.repository.segments(content.id).await?;
+        if segments.len() != content.segments as usize {
+            return Ok(false);
+        }
         let expect = Expect { size: Some(content.size), sha256: content.sha256 };
         let intake = Intake { expect, limit: content.size, inline_limit: usize::MAX, whole: None };
-        let bytes = read_segments(Arc::clone(&self.0.blobs), segments);
-        let merged = vec![self.ingest(bytes, intake).await?.segment];
+        let bytes = read_verified(Arc::clone(&self.0.blobs), segments.clone());
+        let merged = match self.ingest(bytes, intake).await {
+            Err(_) if self.0.repository.segments(content.id).await? != segments => {
+                return Ok(false);
+            }
+            merged => vec![merged?.segment],
+        };
         self.0.repository.replace_segments(content.id, content.segments, merged).await
     }
 }

@@ -95,7 +95,7 @@ impl Uploads {
         let before = chain.as_ref().map(Hasher::digest);
         let intake = Intake {
             expect,
-            limit: limits.max_file.min(limits.max_session.saturating_sub(session.received)),
+            limit: limits.max_file.min(self.room(&session, number).await?),
             inline_limit: if number <= INLINE_PARTS { usize::MAX } else { 0 },
             whole: chain,
         };
@@ -105,12 +105,13 @@ impl Uploads {
         store.0.repository.put_part(&self.files.tenant, id, total, part).await
     }
 
-    /// A session. One whose completion was cut off, by a crash for instance, is completed first.
+    /// A session. One whose completion was cut off, by a crash for instance, is completed first; one
+    /// that has outlived its time is ended.
     ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound), also for another subject's.
     pub async fn status(&self, id: FileId) -> Result<UploadSession> {
-        let session = self.session(id).await?;
+        let session = self.settled(self.session(id).await?).await?;
         if session.state != UploadState::Sealed || self.files.store.is_completing(id) {
             return Ok(session);
         }
@@ -147,7 +148,26 @@ impl Uploads {
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self, after: Option<FileId>, limit: u32) -> Result<Vec<UploadSession>> {
         let Files { store, tenant, owner } = &self.files;
-        store.0.repository.sessions(tenant, owner, after, limit).await
+        let mut sessions = store.0.repository.sessions(tenant, owner, after, limit).await?;
+        for session in &mut sessions {
+            *session = self.settled(session.clone()).await?;
+        }
+        Ok(sessions)
+    }
+
+    /// Ends a session that has outlived its time, so that nobody is shown it as open.
+    async fn settled(&self, session: UploadSession) -> Result<UploadSession> {
+        let Files { store, tenant, .. } = &self.files;
+        if session.state != UploadState::Open || session.expires > store.0.clock.now() {
+            return Ok(session);
+        }
+        match store.0.repository.end(tenant, session.id, Ending::Expired).await {
+            // It was sealed at this moment, or has time left by the repository's clock.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                store.0.repository.session(tenant, session.id).await
+            }
+            ended => ended,
+        }
     }
 
     /// Publishes a session's content: all parts must be there and be what was declared. To repeat
@@ -156,10 +176,12 @@ impl Uploads {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound), also for another subject's;
     /// [`Incomplete`](ErrorKind::Incomplete), and it stays open;
-    /// [`DigestMismatch`](ErrorKind::DigestMismatch), and it has failed;
+    /// [`DigestMismatch`](ErrorKind::DigestMismatch) or [`TooLarge`](ErrorKind::TooLarge), and it has
+    /// failed;
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) when the external id is taken, and it has failed;
     /// [`Conflict`](ErrorKind::Conflict) when it failed before, was canceled, or its target is gone;
-    /// [`Expired`](ErrorKind::Expired).
+    /// [`Expired`](ErrorKind::Expired); [`Internal`](ErrorKind::Internal) when bytes are missing, and
+    /// it waits for them.
     pub async fn complete(&self, id: FileId) -> Result<Completion> {
         self.session(id).await?;
         let Files { store, tenant, .. } = &self.files;
@@ -193,6 +215,21 @@ impl Uploads {
             return Err(Error::not_found("no such upload"));
         }
         Ok(session)
+    }
+
+    /// How many bytes the session may still take as part `number`: those of a part that was sent
+    /// before make room for it.
+    async fn room(&self, session: &UploadSession, number: PartNumber) -> Result<u64> {
+        let Files { store, tenant, .. } = &self.files;
+        let limits = store.limits();
+        let room = limits.max_session.saturating_sub(session.received);
+        if room >= limits.max_file {
+            return Ok(room);
+        }
+        let found = store.0.repository.parts(tenant, session.id, number - 1, 1).await?;
+        let same = found.first().filter(|part| part.number == number);
+        let replaced = same.map_or(0, |part| part.segment.size);
+        Ok(limits.max_session.saturating_sub(session.received.saturating_sub(replaced)))
     }
 
     fn check_number(&self, number: PartNumber) -> Result<()> {

@@ -7,9 +7,9 @@ mod wire;
 
 use async_trait::async_trait;
 
-use crate::adapter::Host;
 use crate::auth::{Right, token};
 use crate::dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
+use crate::host::Host;
 use route::Route;
 
 /// Upload under a JWT, download by an opaque handle. The name a file was uploaded under is dropped

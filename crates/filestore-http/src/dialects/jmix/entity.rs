@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let product = Entity::product();
         let image = "fs://2021/03/13/f623e8ab-524e-51ed-1a9f-b1c1369239e3.jpg?name=cat.jpg";
         let record =
-            product.created(&map(json!({"name": "Product with Image", "image": image}))).unwrap();
+            product.created(&map(&json!({"name": "Product with Image", "image": image}))).unwrap();
         let shown = Shown { entity: &product, id: "an-id", attributes: record };
         let expected = format!(
             "{{\"_entityName\":\"rstex11_Product\",\"_instanceName\":\"Product with Image\",\
@@ -193,11 +193,11 @@ mod tests {
     fn values_of_the_wrong_type_are_refused_and_null_clears() {
         let product = Entity::product();
         for wrong in [json!({"name": 1}), json!({"price": "cheap"}), json!({"image": "cat.jpg"})] {
-            assert!(product.created(&map(wrong)).is_err());
+            assert!(product.created(&map(&wrong)).is_err());
         }
-        let mut record = product.created(&map(json!({"name": "a", "other": 1}))).unwrap();
+        let mut record = product.created(&map(&json!({"name": "a", "other": 1}))).unwrap();
         assert!(!record.contains_key("other"));
-        product.update(&mut record, &map(json!({"name": null, "price": 1.50}))).unwrap();
+        product.update(&mut record, &map(&json!({"name": null, "price": 1.50}))).unwrap();
         assert!(!record.contains_key("name"));
     }
 }

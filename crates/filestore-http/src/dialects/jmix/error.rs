@@ -9,40 +9,40 @@ use crate::dialect::{Answer, Fault, Head};
 use crate::protocol::json;
 
 /// A message that carries its own title, apart by a line end.
-fn titled(kind: ErrorKind, title: &str, details: String) -> Fault {
+fn titled(kind: ErrorKind, title: &str, details: &str) -> Fault {
     Error::new(kind, format!("{title}\n{details}")).into()
 }
 
 pub(super) fn cannot_convert(text: &str) -> Fault {
     let details = format!("Cannot convert '{text}' into valid file reference");
-    titled(ErrorKind::InvalidArgument, "Invalid file reference", details)
+    titled(ErrorKind::InvalidArgument, "Invalid file reference", &details)
 }
 
 pub(super) fn unknown_storage(name: &str) -> Fault {
     let details = format!("Cannot find FileStorage with name: '{name}'");
-    titled(ErrorKind::InvalidArgument, "Invalid file reference", details)
+    titled(ErrorKind::InvalidArgument, "Invalid file reference", &details)
 }
 
 pub(super) fn no_such_file(reference: &str) -> Fault {
     let details = format!("File not found. File reference: {reference}");
-    titled(ErrorKind::NotFound, "File not found", details)
+    titled(ErrorKind::NotFound, "File not found", &details)
 }
 
 pub(super) fn unknown_entity(name: &str) -> Fault {
-    titled(ErrorKind::NotFound, "Entity not found", format!("Entity {name} not found"))
+    titled(ErrorKind::NotFound, "Entity not found", &format!("Entity {name} not found"))
 }
 
 pub(super) fn no_such_record(entity: &str, id: &str) -> Fault {
     let details = format!("Entity {entity} with id {id} not found");
-    titled(ErrorKind::NotFound, "Entity not found", details)
+    titled(ErrorKind::NotFound, "Entity not found", &details)
 }
 
 pub(super) fn invalid_id() -> Fault {
-    titled(ErrorKind::InvalidArgument, "Invalid entity ID", String::new())
+    titled(ErrorKind::InvalidArgument, "Invalid entity ID", "")
 }
 
 /// The body is no entity: no JSON at all, or `details` say what is wrong with it.
-pub(super) fn not_an_entity(details: String) -> Fault {
+pub(super) fn not_an_entity(details: &str) -> Fault {
     titled(ErrorKind::InvalidArgument, "Cannot deserialize an entity from JSON", details)
 }
 

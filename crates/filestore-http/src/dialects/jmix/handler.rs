@@ -97,7 +97,7 @@ pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fa
     let Call { files, head, body, .. } = call;
     let (bodies, is_bulk) = match entity_body(body).await? {
         Value::Array(all) if (1..=MAX_BULK).contains(&all.len()) => (all, true),
-        Value::Array(_) => return Err(not_an_entity("an array holds 1 to 1000 entities".into())),
+        Value::Array(_) => return Err(not_an_entity("an array holds 1 to 1000 entities")),
         one => (vec![one], false),
     };
     let changes = bodies.iter().map(|body| creation(entity, body)).collect::<Result<_, _>>()?;
@@ -115,7 +115,7 @@ pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fa
 
 async fn entity_body(body: &mut RequestBody) -> Result<Value, Fault> {
     read_json(body).await.map_err(|error| match error.kind() {
-        ErrorKind::InvalidArgument => not_an_entity(String::new()),
+        ErrorKind::InvalidArgument => not_an_entity(""),
         _ => error.into(),
     })
 }
@@ -123,7 +123,7 @@ async fn entity_body(body: &mut RequestBody) -> Result<Value, Fault> {
 fn creation(entity: &Entity, body: &Value) -> Result<RecordChange, Fault> {
     let body = object(body)?;
     let id = Entity::id_of(body).ok_or_else(invalid_id)?;
-    let record = entity.created(body).map_err(|error| not_an_entity(error.to_string()))?;
+    let record = entity.created(body).map_err(|error| not_an_entity(&error.to_string()))?;
     Ok(RecordChange {
         kind: kind_of(entity),
         key: id.hyphenated().to_string(),
@@ -159,7 +159,7 @@ fn updated(
     body: &Map<String, Value>,
 ) -> Result<RecordChange, Fault> {
     let mut record = attributes_of(&found)?;
-    entity.update(&mut record, body).map_err(|error| not_an_entity(error.to_string()))?;
+    entity.update(&mut record, body).map_err(|error| not_an_entity(&error.to_string()))?;
     Ok(RecordChange {
         kind: found.kind,
         key: found.key,
@@ -213,5 +213,5 @@ fn attributes_of(record: &OtherRecord) -> filestore::Result<Map<String, Value>> 
 }
 
 fn object(body: &Value) -> Result<&Map<String, Value>, Fault> {
-    body.as_object().ok_or_else(|| not_an_entity("an entity is a JSON object".into()))
+    body.as_object().ok_or_else(|| not_an_entity("an entity is a JSON object"))
 }

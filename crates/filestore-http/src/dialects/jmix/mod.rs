@@ -9,9 +9,9 @@ mod wire;
 
 use async_trait::async_trait;
 
-use crate::adapter::Host;
 use crate::auth::{Right, token};
 use crate::dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
+use crate::host::Host;
 pub use entity::{AttributeType, Entity};
 use route::Route;
 

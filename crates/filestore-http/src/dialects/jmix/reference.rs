@@ -4,8 +4,9 @@ use std::fmt;
 
 use filestore::{FileId, FileRecord};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::protocol::date;
 
 /// The one storage there is.
 pub(super) const STORAGE: &str = "fs";
@@ -81,9 +82,7 @@ impl fmt::Display for FileReference {
 
 /// `YYYY/MM/DD/<uuid>[.ext]`, by the day the file was made, in UTC.
 fn path_of(record: &FileRecord) -> String {
-    let seconds = i64::try_from(record.created.as_millis() / 1000).unwrap_or_default();
-    let day = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = (day.year(), u8::from(day.month()), day.day());
+    let (year, month, day) = date::day(record.created);
     let uuid = Uuid::from_bytes(*record.id.as_bytes());
     let mut path = format!("{year:04}/{month:02}/{day:02}/{}", uuid.hyphenated());
     if let Some(extension) = extension_of(&record.attributes.name) {

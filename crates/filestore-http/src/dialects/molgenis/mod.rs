@@ -7,9 +7,9 @@ mod wire;
 
 use async_trait::async_trait;
 
-use crate::adapter::Host;
 use crate::auth::{Right, token};
 use crate::dialect::{Answer, Call, Credentials, Dialect, Fault, Head};
+use crate::host::Host;
 use route::Route;
 
 /// Upload of a raw body with its name in a header; metadata, download, delete.

@@ -1,0 +1,15 @@
+//! The dialects as their clients see them: requests in, answers out, over every backend.
+
+// Clippy's exemptions for tests do not reach the helpers beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// A case reads better without references that nobody needs.
+#![allow(clippy::needless_pass_by_value)]
+
+mod contract;
+mod harness;
+mod jea;
+mod jmix;
+mod molgenis;
+mod pairs;
+mod serving;
+mod subject;
