@@ -135,7 +135,8 @@ impl Project<'_> {
         let unknown: Vec<Identifier> = names
             .iter()
             .zip(&found)
-            .filter_map(|(name, record)| record.is_none().then(|| name.clone()))
+            .filter(|(_, record)| record.is_none())
+            .map(|(name, _)| name.clone())
             .collect();
         if unknown.is_empty() {
             Ok(found.into_iter().flatten().collect())
