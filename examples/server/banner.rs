@@ -7,20 +7,23 @@ use super::config::Config;
 
 /// The text.
 pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
-    let url = config.origins.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let mut text = String::new();
+    let mut text = format!("filestore listens on http://{address}\n\n");
     // Writing to a string does not fail.
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "filestore listens on {url}\n\n  data      {} (durability {})\n",
+        "  data      {} (durability {})",
         config.data.display(),
         format!("{:?}", config.durability).to_lowercase(),
     );
+    let url = config.origins.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     for dialect in &config.dialects {
         let _ = writeln!(text, "  dialect   {dialect:<9} {url}{}", mount(dialect));
     }
     text.push_str(&limits(config));
     text.push_str("\nTry it:\n\n");
+    if std::env::var_os("FILESTORE_JWT_SECRET").is_some() {
+        text.push_str("  # where FILESTORE_JWT_SECRET is set as it is for the server\n");
+    }
     let _ = writeln!(text, "  TOKEN=$({})", token_command(config));
     for dialect in &config.dialects {
         let _ = writeln!(text, "  {}", upload(dialect, &url));

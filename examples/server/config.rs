@@ -90,7 +90,7 @@ struct Claims {
 
 impl Config {
     /// Puts it together.
-    pub fn load(options: &Options) -> Result<Self, String> {
+    pub(crate) fn load(options: &Options) -> Result<Self, String> {
         let file = options.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
         let (limits, serving) = file.limits.apply();
         let durability = options.durability.clone().or(file.durability);

@@ -12,7 +12,15 @@ use super::config::Config;
 
 const LOCK: &str = "lock";
 
-/// Opens the store.
+/// Opens the store, and never makes one: a mistyped folder is no empty store that is well.
+pub(crate) async fn open_existing(config: &Config) -> Result<FileStore, String> {
+    if !config.data.join(DATABASE).exists() {
+        return Err(format!("there is no store in {}", config.data.display()));
+    }
+    open(config).await
+}
+
+/// Opens the store, or makes it.
 pub(crate) async fn open(config: &Config) -> Result<FileStore, String> {
     let dir = &config.data;
     create(dir)?;

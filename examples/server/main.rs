@@ -35,7 +35,7 @@ impl<E: std::fmt::Display> From<E> for Failure {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
+    match Args::try_parse().map_err(usage).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Findings) => ExitCode::from(1),
         Err(Failure::Configuration(message)) => {
@@ -43,6 +43,17 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What was asked for (`--help`) is shown as it is; of a mistake, the line that names it.
+fn usage(error: clap::Error) -> Failure {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let message = lines.collect::<Vec<_>>().join(" ");
+    Failure::Configuration(message.trim_start_matches("error: ").to_owned())
 }
 
 fn run(args: Args) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use super::{Failure, data};
 
 /// Cleans up once.
 pub(crate) async fn sweep(config: &Config) -> Result<(), Failure> {
-    let report = data::open(config).await?.sweep(&Sweep::default()).await?;
+    let report = data::open_existing(config).await?.sweep(&Sweep::default()).await?;
     println!("blobs deleted        {}", report.blobs_deleted);
     println!("sessions expired     {}", report.sessions_expired);
     println!("completions resumed  {}", report.sessions_resumed);
@@ -25,7 +25,7 @@ pub(crate) async fn fsck(config: &Config, options: &FsckOptions) -> Result<(), F
     if options.collect_orphans {
         fsck.orphans = Orphans::Collect;
     }
-    let report = data::open(config).await?.fsck(&fsck).await?;
+    let report = data::open_existing(config).await?.fsck(&fsck).await?;
     show(&report);
     if report.is_clean() { Ok(()) } else { Err(Failure::Findings) }
 }

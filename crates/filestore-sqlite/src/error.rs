@@ -83,24 +83,21 @@ impl SqliteError {
 
 impl From<SqliteError> for Error {
     fn from(error: SqliteError) -> Self {
-        let kind = match &error {
-            SqliteError::Refused(_) => {
-                return match error {
-                    SqliteError::Refused(refusal) => refusal,
-                    _ => Self::internal("refused"),
-                };
+        let message = error.to_string();
+        match error {
+            SqliteError::Refused(refusal) => refusal,
+            SqliteError::Database(cause) => {
+                Self::new(kind_of(cause.sqlite_error_code()), message).with_source(cause)
             }
-            SqliteError::Database(cause) => kind_of(cause.sqlite_error_code()),
-            SqliteError::Commit(failure) if failure.code == Some(ErrorCode::DiskFull) => {
-                ErrorKind::StorageFull
+            SqliteError::Commit(CommitFailure { code: Some(ErrorCode::DiskFull), .. }) => {
+                Self::new(ErrorKind::StorageFull, message)
             }
             SqliteError::Commit(_) | SqliteError::Stopped(_) | SqliteError::Gone(_) => {
-                ErrorKind::Unavailable
+                Self::unavailable(message)
             }
-            SqliteError::Damaged(_) => ErrorKind::Internal,
-            SqliteError::Foreign | SqliteError::Newer { .. } => ErrorKind::InvalidArgument,
-        };
-        Self::new(kind, error.to_string()).with_source(error)
+            SqliteError::Damaged(_) => Self::internal(message),
+            SqliteError::Foreign | SqliteError::Newer { .. } => Self::invalid(message),
+        }
     }
 }
 

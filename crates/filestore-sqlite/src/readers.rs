@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::connection;
 use crate::error::{DbResult, SqliteError};
+use crate::sql::change;
 
 /// Idle read connections. A read takes one, or opens one when none is idle, so reads never wait for
 /// each other.
@@ -31,12 +32,10 @@ impl Readers {
             Some(db) => db,
             None => connection::reading(&self.path)?,
         };
-        // One transaction, so that all statements of the read see one snapshot. Ending it is left
-        // to its drop: there is nothing to commit.
-        let answer = {
-            let _snapshot = db.unchecked_transaction()?;
-            read(&db)
-        };
+        // One transaction, so that all statements of the read see one snapshot.
+        change(&db, "BEGIN", [])?;
+        let answer = read(&db);
+        change(&db, "ROLLBACK", [])?;
         self.put_back(db);
         answer
     }

@@ -21,7 +21,8 @@ use crate::writer::{Work, Writer};
 /// are taken by one of them only.
 #[derive(Debug)]
 pub struct SqliteRepository {
-    /// Goes first: the last connection to close is one that can fold the log back into the file.
+    // Dropped before the writer: the last connection folds the log back into the file, which one
+    // that only reads cannot do.
     readers: Arc<Readers>,
     writer: Writer,
     clock: Arc<dyn Clock>,

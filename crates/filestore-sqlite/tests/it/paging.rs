@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use filestore::backend::{Change, FileRepository};
 use filestore::{
-    Attributes, Cond, ErrorKind, Extent, FileId, FileQuery, FileRecord, NameMatch, Page, SetField,
-    Subject, Term, TextField, TimeField, Timestamp,
+    Attributes, Cond, ErrorKind, Extent, FileQuery, FileRecord, NameMatch, Page, SetField, Subject,
+    Term, TextField, TimeField, Timestamp,
 };
 use filestore_sqlite::SqliteRepository;
+use rusqlite::Connection;
 
 use crate::support::{ann, here, insert, moment, open};
 
@@ -20,12 +21,21 @@ fn attributes(n: u64) -> Attributes {
     Attributes {
         external_id: Some(format!("ext-{mixed}-{n}")),
         directory: Some(format!("/dir/{}", mixed % 3)),
-        source: (n % 2 == 0).then(|| format!("{long}{mixed}")),
-        content_type: Some(if n % 50 == 0 { String::new() } else { "text/plain".to_owned() }),
+        source: (n.is_multiple_of(2)).then(|| format!("{long}{mixed}")),
+        content_type: Some(if n.is_multiple_of(50) {
+            String::new()
+        } else {
+            "text/plain".to_owned()
+        }),
         metadata: [("half".to_owned(), (n % 2).to_string())].into(),
-        labels: vec![format!("l{}", n % 3), "all".to_owned()],
+        labels: vec![
+            format!("l{}", n % 3),
+            "all".to_owned(),
+            format!("a{}", n % 70),
+            format!("b{}", n % 70),
+        ],
         source_created: Some(moment(mixed / 7)),
-        extent: (n % 4 > 0).then(|| {
+        extent: (!n.is_multiple_of(4)).then(|| {
             let x = (mixed % 100) as f64 / 3.0;
             Extent { min_x: x, max_x: x + 0.1, min_y: -x, max_y: 0.0 }
         }),
@@ -54,6 +64,7 @@ fn conditions() -> Vec<Vec<Cond>> {
         vec![Cond::AnyOf(SetField::Labels, labels(&["l1"]))],
         vec![Cond::AnyOf(SetField::Labels, labels(&["l1", "all", "l2"]))],
         vec![Cond::AnyOf(SetField::Labels, labels(&["l1", "l2"])), Cond::Number(1..=900)],
+        vec![Cond::AnyOf(SetField::Labels, labels(&["a7", "b7", "a8", "none"]))],
         vec![Cond::AllOf(SetField::Labels, labels(&["l1", "all"]))],
         vec![Cond::Prefix(Directory, text("/d"))],
         vec![Cond::Prefix(ContentType, text(""))],
@@ -217,27 +228,42 @@ async fn a_cursor_of_another_list_is_refused() {
 #[tokio::test]
 async fn every_index_follows_its_file() {
     let dir = tempfile::tempdir().unwrap();
-    let repository = open(&dir.path().join("metadata.db"));
-    let mut file =
-        repository.apply(&here(), vec![insert(1, attributes(1))]).await.unwrap().remove(0);
-    let id: FileId = file.id;
-    for n in [2, 2, 4, 7, 1] {
+    let path = dir.path().join("metadata.db");
+    let repository = open(&path);
+    // With fewer files than this, no index is worth a look.
+    let changes = (1..=60).map(|n| insert(n, attributes(n))).collect();
+    let mut files = repository.apply(&here(), changes).await.unwrap();
+    for n in [102, 102, 104, 107, 101] {
         let update = Change::Update {
-            id,
-            expected: file.revision,
+            id: files[0].id,
+            expected: files[0].revision,
             attributes: attributes(n),
             updated: moment(n),
         };
-        file = repository.apply(&here(), vec![update]).await.unwrap().remove(0);
-        for conds in conditions() {
-            let wanted = u64::from(conds.iter().all(|cond| cond.matches(&file)));
-            assert_eq!(repository.count(&here(), &conds).await.unwrap(), wanted, "{conds:?}");
-            assert_eq!(pages(&repository, &conds, 10).await.len() as u64, wanted, "{conds:?}");
+        files[0] = repository.apply(&here(), vec![update]).await.unwrap().remove(0);
+        let named = |n: u64| {
+            let name = filestore::fold(&attributes(n).name);
+            vec![Cond::Name(NameMatch::Contains, name)]
+        };
+        for conds in conditions().into_iter().chain((101..108).map(named)) {
+            let matching = |file: &&FileRecord| conds.iter().all(|cond| cond.matches(file));
+            let wanted = files.iter().filter(matching).count();
+            assert_eq!(
+                repository.count(&here(), &conds).await.unwrap(),
+                wanted as u64,
+                "{conds:?}"
+            );
+            assert_eq!(pages(&repository, &conds, 10).await.len(), wanted, "{conds:?}");
         }
     }
-    let remove = Change::Remove { id, expected: None };
-    repository.apply(&here(), vec![remove]).await.unwrap();
-    for conds in conditions() {
-        assert_eq!(repository.count(&here(), &conds).await.unwrap(), 0, "{conds:?}");
+    let removals = files.iter().map(|file| Change::Remove { id: file.id, expected: None });
+    repository.apply(&here(), removals.collect()).await.unwrap();
+    drop(repository);
+    let db = Connection::open(&path).unwrap();
+    for table in ["file", "term", "file_extent", "file_trigram_docsize", "content", "inline_bytes"]
+    {
+        let count = format!("SELECT count(*) FROM {table}");
+        let left: i64 = db.query_row(&count, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "{table}");
     }
 }

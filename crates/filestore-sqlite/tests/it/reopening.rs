@@ -63,7 +63,7 @@ async fn all_is_there_again() {
         all: vec![Cond::Name(NameMatch::Contains, "eve".to_owned())],
         ..FileQuery::default()
     };
-    assert_eq!(repository.list(&here(), &query).await.unwrap().items, [file.clone()]);
+    assert_eq!(repository.list(&here(), &query).await.unwrap().items, std::slice::from_ref(&file));
     let number = FileNumber::new(7).unwrap();
     let loaded = repository.load(&here(), &number.into(), None).await.unwrap();
     assert_eq!((loaded.record, loaded.segments.len()), (file, 1));

@@ -1,4 +1,4 @@
-//! Cases of [`RecordRepository`](crate::backend::RecordRepository).
+//! Cases of [`RecordRepository`].
 
 use std::sync::Arc;
 

@@ -151,14 +151,17 @@ impl FileStore {
         outcome
     }
 
-    /// Rewrites a content as one segment. Readers that opened it go on with the old segments.
+    /// Rewrites a content as one segment, unless it is removed or merged by another meanwhile.
+    /// Readers that opened it go on with the old segments.
     async fn merge_content(&self, content: Content) -> Result<bool> {
         let segments = self.0.repository.segments(content.id).await?;
+        if segments.len() != content.segments as usize {
+            return Ok(false);
+        }
         let expect = Expect { size: Some(content.size), sha256: content.sha256 };
         let intake = Intake { expect, limit: content.size, inline_limit: usize::MAX, whole: None };
         let bytes = read_verified(Arc::clone(&self.0.blobs), segments.clone());
         let merged = match self.ingest(bytes, intake).await {
-            // It is not what it was because it was removed, or merged by another, meanwhile.
             Err(_) if self.0.repository.segments(content.id).await? != segments => {
                 return Ok(false);
             }

@@ -104,6 +104,7 @@ impl World {
     async fn exchange(&self, ask: Ask) -> Reply {
         let asked = format!("{ask:?}");
         let is_head = ask.method == http::Method::HEAD;
+        let waits = ask.headers.contains_key("expect");
         let (request, polled) = ask.into_request();
         let answer = self.adapter.respond(request).await;
         let read_body = polled.load(Ordering::SeqCst);
@@ -111,6 +112,10 @@ impl World {
         let announced = http_body::Body::size_hint(&body).exact().unwrap();
         let body = body.collect().await.unwrap().to_bytes();
         let reply = Reply { status: head.status, headers: head.headers, body, read_body };
+        // Whoever waits to be asked for the body must not be asked behind a refusal either.
+        tokio::task::yield_now().await;
+        let asked_late = !read_body && polled.load(Ordering::SeqCst);
+        assert!(!(waits && asked_late), "{asked}");
         assert!(!reply.status.is_server_error(), "{asked}: {reply:?}");
         assert_eq!(reply.header(X_REQUEST_ID.as_str()).len(), 36, "{reply:?}");
         assert_eq!(announced, reply.body.len() as u64, "{reply:?}");

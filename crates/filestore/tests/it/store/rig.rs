@@ -1,7 +1,6 @@
 //! The store under test, and hands on what is behind it.
 
 use std::any::Any;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::store::spy::{Hooks, SpyBlobs, SpyRepository};
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// More than any repository takes inline.
-pub(crate) const BIG: usize = 40_000;
+pub(crate) const BIG: usize = 20_000;
 
 pub(crate) struct Rig {
     pub(crate) store: FileStore,
@@ -250,7 +249,7 @@ pub(crate) fn channel() -> (UnboundedSender<Result<Bytes>>, ByteStream<'static>)
 
 /// Polls a future until it has stopped `times` times, and drops it there: `None`.
 pub(crate) async fn dropped_after<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+    let mut future = Box::pin(future);
     let mut stops = 0;
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
