@@ -33,9 +33,10 @@ pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
 }
 
 fn mount(dialect: &str) -> &'static str {
-    use filestore_http::dialects::{Idempiere, Jea, Jmix, Molgenis};
+    use filestore_http::dialects::{Cdf, Idempiere, Jea, Jmix, Molgenis};
     match dialect {
         "jea" => Jea::MOUNT,
+        "cdf" => Cdf::FILES,
         "molgenis" => Molgenis::MOUNT,
         "idempiere" => Idempiere::UPLOADS,
         _ => Jmix::MOUNT,
@@ -96,6 +97,10 @@ fn upload(dialect: &str, url: &str) -> String {
         "jea" => {
             format!("curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml {at}/upload")
         }
+        "cdf" => format!(
+            "curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"name\": \"Cargo.toml\"}}' {at}  \
+             # then: curl -T Cargo.toml \"<uploadUrl>\""
+        ),
         "molgenis" => format!(
             "curl -H \"x-molgenis-token: $TOKEN\" -H 'x-molgenis-filename: Cargo.toml' \
              -H 'Content-Type: text/plain' --data-binary @Cargo.toml {at}"

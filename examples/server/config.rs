@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::args::Options;
 
 /// Every dialect there is, in the order they are shown.
-pub(crate) const DIALECTS: [&str; 4] = ["jea", "molgenis", "jmix", "idempiere"];
+pub(crate) const DIALECTS: [&str; 5] = ["jea", "cdf", "molgenis", "jmix", "idempiere"];
 
 /// What the server is to do.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub sweep_interval: Duration,
     pub limits: Limits,
     pub serving: ServeOptions,
+    pub enforce_security_categories: bool,
     pub inline_extensions: Option<Vec<String>>,
     pub entities: Vec<Entity>,
     pub tokens: Tokens,
@@ -62,6 +63,7 @@ struct File {
     token_issuer: Option<String>,
     oidc_issuer: Option<String>,
     audience: Option<String>,
+    enforce_security_categories: bool,
     inline_extensions: Option<Vec<String>>,
     limits: FileLimits,
     claims: Option<Claims>,
@@ -96,11 +98,6 @@ impl Config {
         let durability = options.durability.clone().or(file.durability);
         let listen = options.listen.or(file.listen);
         let public_url = options.public_url.clone().or(file.public_url);
-        if options.enforce_security_categories {
-            return Err(
-                "--enforce-security-categories needs the dialect cdf, which is not here yet".into(),
-            );
-        }
         Ok(Self {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             data: options.data.clone().or(file.data).unwrap_or_else(|| "filestore-data".into()),
@@ -110,6 +107,8 @@ impl Config {
                 public_url: public_url.map(|url| parse_url(&url)).transpose()?,
                 trusted_proxies: either(&options.trusted_proxy, file.trusted_proxies),
             },
+            enforce_security_categories: options.enforce_security_categories
+                || file.enforce_security_categories,
             cors: parse_origins(&either(&options.cors_origin, file.cors_origins))?,
             sweep_interval: Duration::from_secs(
                 options.sweep_interval.or(file.sweep_interval).unwrap_or(600).max(1),

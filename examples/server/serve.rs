@@ -4,9 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use filestore::{FileStore, Sweep};
-use filestore_http::dialects::{Idempiere, Jea, Jmix, Molgenis};
+use filestore_http::dialects::{Cdf, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::protocol::media::InlinePolicy;
-use filestore_http::{Adapter, Cors, serve};
+use filestore_http::{Adapter, AdapterBuilder, Cors, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -17,7 +17,13 @@ use super::{Failure, auth, banner, data};
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("FILESTORE_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log that cannot be written, on a full disk for one, is no reason to drop a request: the
+    // report of it would panic on the same standard error.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
 
     let _lock = data::lock(&config.data)?;
     let store = data::open(config).await?;
@@ -58,6 +64,7 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
     for dialect in &config.dialects {
         builder = match dialect.as_str() {
             "jea" => builder.mount(Jea::MOUNT, Jea),
+            "cdf" => mount_cdf(builder, config.enforce_security_categories),
             "molgenis" => builder.mount(Molgenis::MOUNT, Molgenis),
             "idempiere" => builder
                 .mount(Idempiere::UPLOADS, Idempiere::uploads())
@@ -67,6 +74,14 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
         };
     }
     Ok(builder.build())
+}
+
+fn mount_cdf(builder: AdapterBuilder, enforces_security_categories: bool) -> AdapterBuilder {
+    Cdf::mounts().into_iter().fold(builder, |builder, (at, cdf)| {
+        let cdf =
+            if enforces_security_categories { cdf.enforcing_security_categories() } else { cdf };
+        builder.mount(at, cdf)
+    })
 }
 
 async fn keep_sweeping(store: FileStore, every: Duration) {

@@ -19,7 +19,7 @@ mod parameters;
 pub mod query;
 pub mod range;
 
-pub use json::{JSON_LIMIT, json, json_as, read_json};
+pub use json::{JSON_LIMIT, json, json_as, read_json, read_json_within};
 
 /// Text of a header or a form as people meant it: UTF-8 where it is valid, else ISO-8859-1, which
 /// gives every byte a meaning.

@@ -5,6 +5,7 @@
 // A case reads better without references that nobody needs.
 #![allow(clippy::needless_pass_by_value)]
 
+mod cdf;
 mod contract;
 mod harness;
 mod idempiere;

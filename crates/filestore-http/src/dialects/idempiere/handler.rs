@@ -35,7 +35,7 @@ const PAGE: u32 = 1000;
 pub(super) async fn begin(call: Call<'_>) -> Result<Answer, Fault> {
     let Call { files, head, body, principal, host } = call;
     let Begin { file_name, content_type, file_size, chunk_size, sha256, location, life } =
-        read_json::<BeginBody>(body).await?.checked()?;
+        read_json::<BeginBody>(head.headers(), body).await?.checked()?;
     let mut attributes = Attributes::named(file_name);
     attributes.content_type = content_type;
     attributes.extras.insert(CHUNK_SIZE.into(), chunk_size.to_string());
@@ -358,8 +358,8 @@ fn type_of(name: &str) -> &'static str {
 }
 
 pub(super) async fn copy(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
-    let Call { files, body, .. } = call;
-    let (location, target) = read_json::<CopyBody>(body).await?.checked()?;
+    let Call { files, head, body, .. } = call;
+    let (location, target) = read_json::<CopyBody>(head.headers(), body).await?.checked()?;
     completed(&files, id).await?;
     let source = files.stat(id).await.map_err(|error| named(error, id))?;
     let place = record::copy(&files, &source, location, target).await?;

@@ -3,7 +3,7 @@
 use filestore::{
     Attributes, Error, ErrorKind, Expected, Files, NewFile, OtherRecord, RecordChange,
 };
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::entity::{Entity, Shown, parse_id};
@@ -95,7 +95,7 @@ pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, F
 pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fault> {
     let base = call.base_url();
     let Call { files, head, body, .. } = call;
-    let (bodies, is_bulk) = match entity_body(body).await? {
+    let (bodies, is_bulk) = match entity_body(head.headers(), body).await? {
         Value::Array(all) if (1..=MAX_BULK).contains(&all.len()) => (all, true),
         Value::Array(_) => return Err(not_an_entity("an array holds 1 to 1000 entities")),
         one => (vec![one], false),
@@ -113,8 +113,8 @@ pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fa
     }
 }
 
-async fn entity_body(body: &mut RequestBody) -> Result<Value, Fault> {
-    read_json(body).await.map_err(|error| match error.kind() {
+async fn entity_body(headers: &HeaderMap, body: &mut RequestBody) -> Result<Value, Fault> {
+    read_json(headers, body).await.map_err(|error| match error.kind() {
         ErrorKind::InvalidArgument => not_an_entity(""),
         _ => error.into(),
     })
@@ -139,8 +139,8 @@ pub(super) async fn load(call: Call<'_>, entity: &Entity, id: &str) -> Result<An
 
 pub(super) async fn update(call: Call<'_>, entity: &Entity, id: &str) -> Result<Answer, Fault> {
     find(&call.files, entity, id).await?;
-    let Call { files, body, .. } = call;
-    let body = entity_body(body).await?;
+    let Call { files, head, body, .. } = call;
+    let body = entity_body(head.headers(), body).await?;
     let body = object(&body)?;
     for _ in 0..TRIES {
         let change = updated(entity, find(&files, entity, id).await?, body)?;

@@ -46,6 +46,10 @@ impl Ask {
         Self::new(Method::POST, target)
     }
 
+    pub(crate) fn put(target: impl Into<String>) -> Self {
+        Self::new(Method::PUT, target)
+    }
+
     pub(crate) fn delete(target: impl Into<String>) -> Self {
         Self::new(Method::DELETE, target)
     }

@@ -44,6 +44,13 @@ impl Token {
         token.minted()
     }
 
+    /// A good token of somebody in these security categories.
+    pub(crate) fn in_categories(categories: &[i64]) -> String {
+        let mut token = Self::base();
+        token.new.security_categories = categories.to_vec();
+        token.minted()
+    }
+
     /// A good token of another tenant.
     pub(crate) fn of_another_tenant() -> String {
         let mut token = Self::base();

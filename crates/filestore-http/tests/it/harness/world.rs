@@ -8,7 +8,7 @@ use filestore::{
     SystemClock, Tenant,
 };
 use filestore_http::auth::Secret;
-use filestore_http::dialects::{Entity, Idempiere, Jea, Jmix, Molgenis};
+use filestore_http::dialects::{Cdf, Entity, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::presign::{PresignKey, PresignKeys, Presigner};
 use filestore_http::{Adapter, X_REQUEST_ID};
 use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
@@ -23,6 +23,9 @@ use super::{Ask, Reply, TENANT};
 pub(crate) const HOST: &str = "files.test:8080";
 /// Most bytes of a file.
 pub(crate) const MAX_FILE: usize = 512 << 10;
+
+/// Where files are that only those see who have their security categories.
+pub(crate) const STRICT_CDF: &str = "/strict/files";
 
 /// A server without a socket, and the store behind it.
 pub(crate) struct World {
@@ -61,7 +64,11 @@ impl World {
         let keys =
             PresignKeys::new(PresignKey::derive(&Secret::new(&"x".repeat(32)).unwrap()).unwrap());
         let presigner = Presigner::new(keys, clock);
-        let adapter = Adapter::builder(store.clone(), authenticator(), presigner)
+        let builder = Adapter::builder(store.clone(), authenticator(), presigner);
+        let builder =
+            Cdf::mounts().into_iter().fold(builder, |builder, (at, cdf)| builder.mount(at, cdf));
+        let adapter = builder
+            .mount(STRICT_CDF, Cdf::bare().enforcing_security_categories())
             .mount(Jea::MOUNT, Jea)
             .mount(Molgenis::MOUNT, Molgenis)
             .mount(Jmix::MOUNT, Jmix::new(vec![Entity::product()]))
