@@ -253,8 +253,14 @@ fn lines_that_end_without_cr_delimit_nothing() {
 
 #[test]
 fn every_limit_holds_exactly() {
-    let limits =
-        Limits { parts: 2, head_bytes: FILE.len(), headers: 1, text_bytes: 3, around_bytes: 4 };
+    let limits = Limits {
+        parts: 2,
+        head_bytes: FILE.len(),
+        headers: 1,
+        text_bytes: 3,
+        passed_bytes: 5,
+        around_bytes: 4,
+    };
     let read = |body: String, size: usize| {
         let frames = frames(body.as_bytes(), vec![size; body.len()]);
         let boundary = Boundary::new(b"b").unwrap();
@@ -272,6 +278,7 @@ fn every_limit_holds_exactly() {
     for (within, beyond) in [
         (format!("--b\r\n{FILE}{other}xyz\r\n--b--"), format!("--b\r\n{FILE}{other}wxyz\r\n--b--")),
         (format!("--b\r\n{FILE}{other}\r\n--b--"), format!("--b\r\n{FILE}{other}{other}\r\n--b--")),
+        (format!("--b\r\n{FILE}12345\r\n--b--"), format!("--b\r\n{FILE}123456\r\n--b--")),
         (format!("--b\r\n{FILE}\r\n--b--"), format!("--b\r\nC{FILE}\r\n--b--")),
         (format!("--b\r\n{OTHER}\r\n--b--"), format!("--b\r\nA: b\r\n{OTHER}\r\n--b--")),
         (format!("1234\r\n--b\r\n{FILE}\r\n--b--"), format!("12345\r\n--b\r\n{FILE}\r\n--b--")),
@@ -579,5 +586,25 @@ proptest! {
         let at_once = whole("boundary", &body).map_err(kind);
         prop_assert_eq!(fields("boundary", frames(&body, sizes)).map_err(kind), at_once.clone());
         prop_assert_eq!(fields("boundary", frames(&body, vec![1; body.len()])).map_err(kind), at_once);
+    }
+}
+
+#[test]
+fn what_stands_beside_the_sole_part_is_limited_on_both_sides_of_it() {
+    let limits = Limits { passed_bytes: 5, ..Limits::default() };
+    let read = |body: String| {
+        let frames = frames(body.as_bytes(), vec![7; body.len()]);
+        let boundary = Boundary::new(b"b").unwrap();
+        let form = Multipart::new(&boundary, stream_of(frames), limits);
+        block_on(async { form.into_sole_part("file").await?.unwrap().content.collect().await })
+    };
+    let form = |before: &str, after: &str| {
+        format!(
+            "--b\r\n{OTHER}{before}\r\n--b\r\n{FILE}the file itself\r\n--b\r\n{OTHER}{after}\r\n--b--"
+        )
+    };
+    assert_eq!(read(form("12", "345")).unwrap(), "the file itself");
+    for beyond in [form("123456", ""), form("", "123456"), form("123", "456")] {
+        assert_eq!(read(beyond).unwrap_err().kind(), ErrorKind::TooLarge);
     }
 }
