@@ -39,7 +39,7 @@ async fn links_work_with_and_without_a_token(world: &World) {
     let file = create(world, json!({"name": "a"})).await;
     let url = target(&file["uploadUrl"]);
     for (n, token) in [None, Some(Token::full()), Some("bad".into())].into_iter().enumerate() {
-        let with = |ask: Ask| token.iter().fold(ask, |ask, token| ask.bearer(token));
+        let with = |ask: Ask| token.iter().fold(ask, Ask::bearer);
         world.send_bare(with(Ask::put(&url).body(n.to_string()))).await.expect(200);
         let links = post(world, "/downloadlink", json!({"items": [{"id": file["id"]}]})).await;
         let url = target(&links.json()["items"][0]["downloadUrl"]);
