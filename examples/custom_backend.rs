@@ -78,12 +78,6 @@ impl BlobStore for MapBlobs {
     }
 }
 
-#[cfg(test)]
-mod conformance {
-    // The whole suite, one test for each promise.
-    filestore::blob_store_conformance!(|| super::MapBlobs::default().into());
-}
-
 #[tokio::main]
 async fn main() -> Result<()> {
     let store = FileStore::builder(MapBlobs::default(), MemoryRepository::new()).open().await?;
@@ -91,4 +85,10 @@ async fn main() -> Result<()> {
     let file = files.create("large.bin", vec![7; 1 << 20]).await?;
     println!("{:?}", files.open(file.id, None).await?.content());
     Ok(())
+}
+
+#[cfg(test)]
+mod conformance {
+    // The whole suite, one test for each promise.
+    filestore::blob_store_conformance!(|| super::MapBlobs::default().into());
 }

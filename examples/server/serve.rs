@@ -17,7 +17,13 @@ use super::{Failure, auth, banner, data};
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("FILESTORE_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log that cannot be written, on a full disk for one, is no reason to drop a request: the
+    // report of it would panic on the same standard error.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
 
     let _lock = data::lock(&config.data)?;
     let store = data::open(config).await?;

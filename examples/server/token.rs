@@ -15,7 +15,7 @@ pub(crate) fn run(config: &Config, options: &TokenOptions) -> Result<(), Failure
     let token = NewToken {
         subject: Subject::new(&options.subject)?,
         tenant: Tenant::new(&options.tenant)?,
-        rights: Rights::from_scope(&options.scope),
+        rights: options.scope.parse::<Rights>()?,
         lifetime: Duration::from_secs(options.ttl),
         security_categories: Vec::new(),
         audience: config.tokens.audience.clone(),

@@ -1,5 +1,4 @@
-//! Metadata, upload sessions and small contents of a [filestore](filestore) in one embedded SQLite
-//! file.
+//! Metadata, upload sessions and small contents of a [filestore] in one embedded SQLite file.
 //!
 //! [`SqliteRepository`] implements all of [`Repository`](filestore::backend::Repository). One thread
 //! writes: calls that wait together share one commit and one sync. Reads run on their own

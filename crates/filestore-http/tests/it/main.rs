@@ -8,6 +8,7 @@
 mod cdf;
 mod contract;
 mod harness;
+mod idempiere;
 mod jea;
 mod jmix;
 mod molgenis;

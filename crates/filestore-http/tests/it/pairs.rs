@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::harness::{Ask, Reply, Token, World, noise, on_every_backend};
 use crate::subject::{File, Subject};
-use crate::{jea, jmix, molgenis};
+use crate::{idempiere, jea, jmix, molgenis};
 
 /// A dialect, and how to read its ids and to write them for a file of any origin.
 struct Names {
@@ -17,7 +17,7 @@ struct Names {
     called: fn(&FileRecord) -> String,
 }
 
-const ALL: [Names; 3] = [
+const ALL: [Names; 4] = [
     Names {
         api: &jea::Api,
         read: |handle| FileId::from_bytes(hex::decode(handle).unwrap().try_into().unwrap()),
@@ -42,6 +42,12 @@ const ALL: [Names; 3] = [
             FileId::from_bytes(Uuid::parse_str(&file[..36]).unwrap().into_bytes())
         },
         write: reference,
+        called: |record| record.attributes.name.clone(),
+    },
+    Names {
+        api: &idempiere::Api,
+        read: |id| FileId::from_bytes(Uuid::parse_str(id).unwrap().into_bytes()),
+        write: |record| Uuid::from_bytes(*record.id.as_bytes()).to_string(),
         called: |record| record.attributes.name.clone(),
     },
 ];
@@ -141,7 +147,7 @@ async fn rights_and_tenants_hold_across_dialects(world: &World) {
                 (Token::of_another_tenant(), 404),
                 (Token::scoped("files:write"), 403),
                 (Token::scoped("files:read"), 200),
-                (Token::of_a_colleague(), 200),
+                (Token::of_a_colleague(), by.api.to_colleagues()),
             ] {
                 world.send_bare(ask().bearer(token)).await.expect(status);
             }

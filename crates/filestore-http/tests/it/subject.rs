@@ -10,7 +10,7 @@ pub(crate) trait Subject: Sync {
     /// Where it is mounted.
     fn mount(&self) -> &'static str;
 
-    /// A request without credentials that stores `file`.
+    /// A request without credentials that stores `file`; it may be [after](Ask::after) another.
     fn upload(&self, file: &File<'_>) -> Ask;
 
     /// How the answer to an upload names the file.
@@ -26,6 +26,11 @@ pub(crate) trait Subject: Sync {
 
     /// Requests that would change the file with this id.
     fn changes(&self, id: &str) -> Vec<Ask>;
+
+    /// What a colleague gets who asks for the content.
+    fn to_colleagues(&self) -> u16 {
+        200
+    }
 
     /// An id that is well-formed, and no file's.
     fn unknown(&self) -> &'static str;

@@ -39,7 +39,8 @@ pub trait FileRepository: Debug + Send + Sync + 'static {
     ) -> Result<StoredFile>;
 
     /// Carries out 1 to 1000 changes, all or none, and answers with the records as they are now,
-    /// in order; for a removal, as it was last. No two changes name the same file.
+    /// in order; for a removal, as it was last. No two changes name the same file. Changes take effect
+    /// in order, each seeing those before it.
     ///
     /// In the same commit:
     /// - a blob's key in new content moves out of pending; when it is not pending any more, because

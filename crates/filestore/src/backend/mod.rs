@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Every method is required and says what callers may rely on; nothing is left to the
-//! implementation. The suite in `conformance` (feature `conformance`) turns
-//! each promise into a test; joining it takes one line for a trait.
+//! implementation. The suite in `conformance` (feature `conformance`) turns each promise into a
+//! test; joining it takes one line for a trait.
 //!
 //! One metadata backend implements all five traits over one transactional database: a change to
 //! several of files, sessions and blobs' keys is one commit. Whoever waits for a commit must see

@@ -18,7 +18,7 @@ use super::wire::{
 };
 use crate::body::ResponseBody;
 use crate::dialect::{Answer, Call, Fault, Head};
-use crate::presign::Grant;
+use crate::presign::{Grant, is_presigned};
 use crate::protocol::base64_json::base64_json;
 use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
@@ -79,9 +79,8 @@ pub(super) async fn chunk(call: Call<'_>, id: FileId, order: i64) -> Result<Answ
         Ok(position) => position,
         Err(wrong) => {
             // What is wrong with the session is said first.
-            if uploads.status(id).await.map_err(|error| named(error, id))?.state
-                == UploadState::Canceled
-            {
+            let session = uploads.status(id).await.map_err(|error| named(error, id))?;
+            if is_canceled(&files, &session).await? {
                 return Err(canceled(&text_of(id)));
             }
             return Err(wrong);
@@ -99,7 +98,7 @@ pub(super) async fn chunk(call: Call<'_>, id: FileId, order: i64) -> Result<Answ
     let received = uploads.put_part(id, order, Some(total), body.stream(), expect).await;
     let session = match received {
         Ok(session) => session,
-        Err(error) => return Err(refusal(&files, id, error).await),
+        Err(error) => return Err(refusal(&files, id, error).await.unwrap_or_else(|it| it)),
     };
     let mut answer = ChunkReceived {
         upload_id: text_of(id),
@@ -135,20 +134,35 @@ fn position(order: i64, headers: &HeaderMap) -> Result<(u32, u32), Fault> {
     Ok((order, total))
 }
 
-/// Why a chunk was refused, in the words for the session's state.
-async fn refusal(files: &Files, id: FileId, error: Error) -> Fault {
-    match error.kind() {
-        ErrorKind::NotFound => unknown_session(&text_of(id)),
-        ErrorKind::Expired => expired(&text_of(id)),
-        ErrorKind::Conflict => match files.uploads().status(id).await.map(|it| it.state) {
-            Ok(UploadState::Canceled) => canceled(&text_of(id)),
-            Ok(UploadState::Completed) => already("completed", &text_of(id)),
-            Ok(UploadState::Sealed) => already("processing", &text_of(id)),
-            Ok(UploadState::Failed(_)) => already("failed", &text_of(id)),
-            _ => error.into(),
-        },
-        _ => error.into(),
+/// Why a chunk was refused, in the words for the session's state; of somebody else's session there
+/// is nothing to say.
+async fn refusal(files: &Files, id: FileId, error: Error) -> Result<Fault, Fault> {
+    let name = text_of(id);
+    if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Expired) {
+        return Ok(named(error, id));
     }
+    let session = files.uploads().status(id).await.map_err(|error| named(error, id))?;
+    if is_canceled(files, &session).await? {
+        return Ok(canceled(&name));
+    }
+    Ok(match session.state {
+        UploadState::Completed => already("completed", &name),
+        UploadState::Sealed => already("processing", &name),
+        UploadState::Failed(_) => already("failed", &name),
+        _ if error.kind() == ErrorKind::Expired => expired(&name),
+        _ => error.into(),
+    })
+}
+
+/// A completed upload whose file is gone was canceled.
+async fn is_canceled(files: &Files, session: &UploadSession) -> Result<bool, Fault> {
+    Ok(match session.state {
+        UploadState::Canceled => true,
+        UploadState::Completed => {
+            files.stat_many(&[session.id.into()]).await?.iter().all(Option::is_none)
+        }
+        _ => false,
+    })
 }
 
 pub(super) async fn status(
@@ -161,7 +175,8 @@ pub(super) async fn status(
         Upload::Session(session) => shown(&files, &session).await?,
         Upload::File(record) => shown_file(&record),
     };
-    if let Some(life) = url_life {
+    // Else a URL could be renewed for ever by whoever holds it.
+    if let Some(life) = url_life.filter(|_| !is_presigned(head.query())) {
         let base = format!("{}/{}", head.mount, text_of(id));
         let grant = Grant::new(Method::GET, &*base, principal)?;
         let query = host.presigner.sign(&grant, Duration::from_secs(life));
@@ -231,7 +246,7 @@ async fn shown(files: &Files, session: &UploadSession) -> Result<Status, Fault> 
     })
 }
 
-/// Status and message. A completed upload whose file is gone was canceled.
+/// Status and message; [`is_canceled`] says why the file counts.
 fn words(session: &UploadSession, has_file: bool) -> (&'static str, String) {
     match &session.state {
         UploadState::Open if session.parts == 0 => {

@@ -2,8 +2,8 @@
 //! record; a record has a number and a UUID, and exists from its first copy on.
 
 use filestore::{
-    Attributes, Cond, Error, ErrorKind, Expected, FileKey, FileQuery, FileRecord, Files,
-    OtherRecord, RecordChange, SetField, Term,
+    Attributes, Cond, Error, ErrorKind, Expected, FileQuery, FileRecord, Files, OtherRecord,
+    RecordChange, SetField, Term,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,6 +19,10 @@ const ARCHIVES: &str = "AD_Archive";
 const RECORD: &str = "idempiere.record";
 /// The records a file is an archive of.
 const ARCHIVE_OF: &str = "idempiere.archiveOf";
+/// Which attachment was asked for later, among an attachment's extras, and what counts them: ids of
+/// the same millisecond do not tell.
+const TURN: &str = "idempiere.turn";
+const TURNS: &str = "idempiere.turns";
 
 /// Where a copy is.
 #[derive(Debug)]
@@ -59,12 +63,11 @@ pub(super) async fn copy(
     attributes.content_type.clone_from(&source.attributes.content_type);
     match (location, target) {
         (Location::Attachment, Some(place)) => {
-            let former = named(files, &place, &attributes.name).await?;
             attach(&mut attributes, &place.table, place.id);
-            files.copy(source.id, attributes).await?;
-            for file in former {
-                remove(files, file).await?;
-            }
+            let turn = files.records().next_number(TURNS).await?;
+            attributes.extras.insert(TURN.into(), turn.to_string());
+            let copy = files.copy(source.id, attributes).await?;
+            drop_former(files, &place, &copy.attributes.name).await?;
             Ok(place)
         }
         (location, target) => {
@@ -81,19 +84,23 @@ pub(super) async fn copy(
     }
 }
 
-/// The attachments of a record that a new one of this name replaces.
-async fn named(files: &Files, place: &Place, name: &str) -> Result<Vec<FileRecord>, Fault> {
+/// Leaves only the newest attachment of this name. Of copies that are made at the same time, the
+/// last to come here sees all.
+async fn drop_former(files: &Files, place: &Place, name: &str) -> Result<(), Fault> {
+    let turn = |file: &FileRecord| -> u32 {
+        let turn = file.attributes.extras.get(TURN);
+        turn.and_then(|text| text.parse().ok()).unwrap_or_default()
+    };
     let mut attached = attached_to(files, &place.table, place.id).await?;
     attached.retain(|file| file.attributes.name == name);
-    Ok(attached)
-}
-
-async fn remove(files: &Files, file: FileRecord) -> Result<(), Fault> {
-    match files.delete(FileKey::Id(file.id)).await {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-        // Another copy of this name was faster.
-        _ => Ok(()),
+    let newest = attached.iter().map(turn).max().unwrap_or_default();
+    for file in attached.iter().filter(|file| turn(file) < newest) {
+        match files.delete(file.id).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// The files attached to a record, oldest first.

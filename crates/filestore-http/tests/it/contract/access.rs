@@ -118,6 +118,7 @@ async fn another_tenant_s_file_is_as_good_as_none(world: &World, api: &dyn Subje
 
 async fn others_of_the_tenant_may_read(world: &World, api: &dyn Subject) {
     let url = store(world, api, b"content").await;
-    let reply = world.send_bare(Ask::get(&url).bearer(Token::of_a_colleague())).await.expect(200);
-    assert_eq!(reply.body, "content");
+    let reply = world.send_bare(Ask::get(&url).bearer(Token::of_a_colleague())).await;
+    assert_eq!(reply.status, api.to_colleagues());
+    assert_eq!(reply.body == "content", reply.status == 200);
 }

@@ -12,6 +12,7 @@ macro_rules! cases {
             cases!(jea over $backend: $($case)*);
             cases!(molgenis over $backend: $($case)*);
             cases!(jmix over $backend: $($case)*);
+            cases!(idempiere over $backend: $($case)*);
         }
     };
     ($dialect:ident over $backend:ident: $($case:ident)*) => {

@@ -22,6 +22,7 @@ pub(crate) struct Ask {
     frame: usize,
     declared: Option<u64>,
     breaks: bool,
+    pub(super) first: Option<Box<Self>>,
 }
 
 impl Ask {
@@ -29,7 +30,8 @@ impl Ask {
         let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(HOST))]);
         let target = target.into();
         let content = Bytes::new();
-        Self { method, target, headers, content, frame: 7919, declared: Some(0), breaks: false }
+        let (frame, declared, breaks, first) = (7919, Some(0), false, None);
+        Self { method, target, headers, content, frame, declared, breaks, first }
     }
 
     pub(crate) fn get(target: impl Into<String>) -> Self {
@@ -66,6 +68,13 @@ impl Ask {
 
     pub(crate) fn bearer(self, token: impl AsRef<str>) -> Self {
         self.header("authorization", format!("Bearer {}", token.as_ref()))
+    }
+
+    /// Sends `first` before it, with the same credentials. If that succeeds, its answer's `uploadId`
+    /// stands for `{id}` in this target; else its answer is the answer.
+    pub(crate) fn after(mut self, first: Self) -> Self {
+        self.first = Some(Box::new(first));
+        self
     }
 
     /// With this body, of the declared length that it has.

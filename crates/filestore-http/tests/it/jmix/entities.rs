@@ -131,7 +131,7 @@ async fn an_update_changes_what_it_names() {
 
 #[tokio::test]
 async fn updates_at_the_same_time_all_count() {
-    let world = World::memory().await;
+    let world = World::sqlite().await;
     let id = id_of(&world.send(create(json!({"name": "a", "price": 1}))).await);
     let put = |body: &str| one(Method::PUT, &id).body(body.to_owned());
     let image = Api.unknown();

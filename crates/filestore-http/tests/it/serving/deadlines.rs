@@ -73,6 +73,8 @@ async fn a_body_that_comes_too_slowly_is_given_up() {
             while write.write_all(b"x").await.is_ok() {
                 clock.tick().await;
             }
+            // The server has closed its end; the answer is still to be read.
+            std::future::pending::<()>().await;
         };
         let mut first = [0; 12];
         let answer = async {
@@ -81,7 +83,7 @@ async fn a_body_that_comes_too_slowly_is_given_up() {
         soon(async {
             tokio::select! {
                 () = answer => {}
-                () = drip => panic!("the connection ended without an answer"),
+                () = drip => {}
             }
         })
         .await;
