@@ -132,12 +132,8 @@ impl Project<'_> {
     /// The files of all names; else an error about the names that are unknown.
     async fn find_all(&self, names: &[Identifier]) -> filestore::Result<Vec<FileRecord>> {
         let found = self.find(names).await?;
-        let unknown: Vec<Identifier> = names
-            .iter()
-            .zip(&found)
-            .filter(|(_, record)| record.is_none())
-            .map(|(name, _)| name.clone())
-            .collect();
+        let unknown = names.iter().zip(&found).filter(|(_, record)| record.is_none());
+        let unknown: Vec<Identifier> = unknown.map(|(name, _)| name.clone()).collect();
         if unknown.is_empty() {
             Ok(found.into_iter().flatten().collect())
         } else {
