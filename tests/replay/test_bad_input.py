@@ -37,7 +37,8 @@ def unharmed(own, good):
 
 
 def talk(server, data, end=True):
-    """All that is answered to raw bytes; `end` closes our side behind them."""
+    """All that is answered to raw bytes. `end` closes our side behind them, whereupon the server
+    may take us for gone and answer nothing."""
     with server.connect(timeout=45) as connection:
         try:
             connection.sendall(data)
@@ -68,7 +69,11 @@ def post(token, *headers, body=b"", path="/api/files"):
 def assert_refused(raw):
     """A hang-up, or an answer that blames the client."""
     if raw:
-        assert 400 <= parse_answer(raw).status < 500, raw
+        assert_blamed(raw)
+
+
+def assert_blamed(raw):
+    assert 400 <= parse_answer(raw).status < 500, raw
 
 
 def form(*parts, end=b"--b--\r\n"):
@@ -141,7 +146,7 @@ def test_huge_declared_length(own, good, path, length):
     ids=lambda headers: headers[0][:40],
 )
 def test_bad_headers(own, good, headers):
-    assert_refused(talk(own, post(good, *headers, body=b"x")))
+    assert_refused(talk(own, post(good, *headers, body=b"x"), end=False))
 
 
 def test_duplicate_credentials(own, good):
@@ -201,14 +206,13 @@ def test_garbage(own, raw):
         (form((FILE, b"one"), (FILE, b"two")), FORM),
         (form((FILE + b"\r\nX: " + b"y" * 100_000, b"content")), FORM),
         (form(*[(b'Content-Disposition: form-data; name="a"', b"b")] * 5_000, (FILE, b"c")), FORM),
-        (form((b'Content-Disposition: form-data; name="a"', b"b" * 4_000_000), (FILE, b"c")), FORM),
         (b"--b\r\n" + FILE + b"\r\n\r\n" + b"x" * 300_000, FORM),
     ],
-    ids=range(15),
+    ids=range(14),
 )
 def test_bad_forms(own, good, path, body, header):
     raw = post(good, header, f"Content-Length: {len(body)}", body=body, path=path)
-    assert_refused(talk(own, raw))
+    assert_blamed(talk(own, raw, end=False))
 
 
 def test_form_cut_anywhere(own, good):
@@ -217,7 +221,7 @@ def test_form_cut_anywhere(own, good):
     for end in range(len(body) - 2):
         for path in ["/rest/files", "/jea_web/api/upload"]:
             head = post(good, FORM, f"Content-Length: {end}", path=path)
-            assert_refused(talk(own, head + body[:end]))
+            assert_blamed(talk(own, head + body[:end], end=False))
 
 
 def test_unauthenticated_bodies_are_not_waited_for(own):

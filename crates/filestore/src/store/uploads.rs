@@ -82,7 +82,14 @@ impl Uploads {
             self.check_number(total)?;
         }
         let store = &self.files.store;
-        let admission = store.0.repository.admit(&self.files.tenant, id, number).await?;
+        let admission = match store.0.repository.admit(&self.files.tenant, id, number).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                // How another subject's session stands is not told either.
+                self.session(id).await?;
+                return Err(error);
+            }
+            admitted => admitted?,
+        };
         let session = self.own(admission.session)?;
         check_total(&session, number, total)?;
 

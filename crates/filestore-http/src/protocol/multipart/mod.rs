@@ -47,6 +47,8 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a field that is read as text.
     pub text_bytes: usize,
+    /// Bytes of content that nobody asks for and that is passed over, of all parts together.
+    pub passed_bytes: usize,
     /// Bytes before the first delimiter, bytes after the last, and white space behind one.
     pub around_bytes: usize,
 }
@@ -58,6 +60,7 @@ impl Default for Limits {
             head_bytes: 16 * 1024,
             headers: 16,
             text_bytes: 64 * 1024,
+            passed_bytes: 1024 * 1024,
             around_bytes: 1024,
         }
     }
@@ -84,6 +87,7 @@ pub struct Multipart<'b> {
     scanner: Scanner,
     limits: Limits,
     parts: usize,
+    passed: usize,
     state: State,
 }
 
@@ -111,6 +115,7 @@ impl<'b> Multipart<'b> {
             scanner: Scanner::new(boundary, limits),
             limits,
             parts: 0,
+            passed: 0,
             state: State::Reading,
         }
     }
@@ -122,11 +127,22 @@ impl<'b> Multipart<'b> {
     /// As listed at [`Multipart`].
     pub async fn next_part(&mut self) -> Result<Option<Part<'_, 'b>>> {
         while let Some(event) = future::poll_fn(|cx| self.poll_event(cx)).await? {
-            if let Event::Part(head) = event {
-                return Ok(Some(Part { head, form: self }));
+            match event {
+                Event::Part(head) => return Ok(Some(Part { head, form: self })),
+                Event::Content(content) => self.pass_over(&content)?,
+                Event::PartEnd => {}
             }
         }
         Ok(None)
+    }
+
+    /// Counts content that nobody asked for.
+    fn pass_over(&mut self, content: &Bytes) -> Result<()> {
+        self.passed += content.len();
+        if self.passed > self.limits.passed_bytes {
+            return Err(self.fail(Error::too_large("the form holds too much beside its file")));
+        }
+        Ok(())
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>>> {

@@ -54,7 +54,7 @@ impl Rest<'_> {
         while let Some(event) = ready!(self.form.poll_event(cx))? {
             match event {
                 Event::Content(content) if self.reads => return Poll::Ready(Ok(Some(content))),
-                Event::Content(_) => {}
+                Event::Content(content) => self.form.pass_over(&content)?,
                 Event::PartEnd => self.reads = false,
                 Event::Part(head) if head.name == self.name => {
                     let name = &self.name;

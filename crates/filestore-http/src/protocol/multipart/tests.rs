@@ -253,8 +253,14 @@ fn lines_that_end_without_cr_delimit_nothing() {
 
 #[test]
 fn every_limit_holds_exactly() {
-    let limits =
-        Limits { parts: 2, head_bytes: FILE.len(), headers: 1, text_bytes: 3, around_bytes: 4 };
+    let limits = Limits {
+        parts: 2,
+        head_bytes: FILE.len(),
+        headers: 1,
+        text_bytes: 3,
+        passed_bytes: 5,
+        around_bytes: 4,
+    };
     let read = |body: String, size: usize| {
         let frames = frames(body.as_bytes(), vec![size; body.len()]);
         let boundary = Boundary::new(b"b").unwrap();
@@ -272,6 +278,7 @@ fn every_limit_holds_exactly() {
     for (within, beyond) in [
         (format!("--b\r\n{FILE}{other}xyz\r\n--b--"), format!("--b\r\n{FILE}{other}wxyz\r\n--b--")),
         (format!("--b\r\n{FILE}{other}\r\n--b--"), format!("--b\r\n{FILE}{other}{other}\r\n--b--")),
+        (format!("--b\r\n{FILE}12345\r\n--b--"), format!("--b\r\n{FILE}123456\r\n--b--")),
         (format!("--b\r\n{FILE}\r\n--b--"), format!("--b\r\nC{FILE}\r\n--b--")),
         (format!("--b\r\n{OTHER}\r\n--b--"), format!("--b\r\nA: b\r\n{OTHER}\r\n--b--")),
         (format!("1234\r\n--b\r\n{FILE}\r\n--b--"), format!("12345\r\n--b\r\n{FILE}\r\n--b--")),
@@ -428,47 +435,7 @@ fn work_grows_with_the_frames_and_not_with_their_square() {
     }
 }
 
-mod sole {
-    use super::*;
-
-    fn file(body: &str, size: usize) -> Result<Option<(PartHead, Bytes)>> {
-        let form = form("b", frames(body.as_bytes(), vec![size; body.len()]));
-        block_on(async {
-            match form.into_sole_part("file").await? {
-                Some(part) => Ok(Some((part.head, part.content.collect().await?))),
-                None => Ok(None),
-            }
-        })
-    }
-
-    #[test]
-    fn the_file_is_found_among_other_parts() {
-        let body =
-            format!("--b\r\n{OTHER}1\r\n--b\r\n{FILE}x\r\n--b\r\n{OTHER}2\r\n--b--\r\nepilogue");
-        for size in [1, usize::MAX] {
-            let (head, content) = file(&body, size).unwrap().unwrap();
-            assert_eq!((head.filename.as_deref(), &content[..]), (Some("a"), &b"x"[..]));
-        }
-        assert!(file(&format!("--b\r\n{OTHER}1\r\n--b--"), 1).unwrap().is_none());
-    }
-
-    #[test]
-    fn the_content_fails_with_whatever_is_wrong_behind_it() {
-        for (behind, kind) in [
-            (format!("\r\n--b\r\n{FILE}y\r\n--b--"), ErrorKind::InvalidArgument),
-            ("\r\n--b\r\nbroken\r\n\r\n--b--".to_owned(), ErrorKind::InvalidArgument),
-            (format!("\r\n--b\r\n{OTHER}y\r\n--b-"), ErrorKind::Interrupted),
-            ("\r\n--b".to_owned(), ErrorKind::Interrupted),
-            (String::new(), ErrorKind::Interrupted),
-            (format!("\r\n--b--{}", "x".repeat(1025)), ErrorKind::TooLarge),
-        ] {
-            for size in [1, usize::MAX] {
-                let error = file(&format!("--b\r\n{FILE}x{behind}"), size).unwrap_err();
-                assert_eq!(error.kind(), kind, "{behind:?}");
-            }
-        }
-    }
-}
+mod sole;
 
 /// Bodies out of pieces that have much in common with delimiters.
 fn content() -> impl Strategy<Value = Vec<u8>> {
