@@ -5,6 +5,7 @@
 
 mod download;
 mod http;
+mod list;
 mod machine;
 mod multipart;
 mod session;
@@ -28,6 +29,7 @@ fn main() {
     session::bench(&mut criterion);
     multipart::bench(&mut criterion);
     http::bench(&mut criterion);
+    list::bench(&mut criterion);
     machine::report();
     criterion.final_summary();
 }

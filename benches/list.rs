@@ -1,0 +1,108 @@
+//! Lists, counts and searches among many files.
+
+use std::cell::LazyCell;
+use std::hint::black_box;
+
+use criterion::{Criterion, SamplingMode};
+use filestore::{
+    Attributes, Cond, Extent, FileQuery, Files, SetField, Term, TextField, TimeField, Timestamp,
+};
+use filestore_benches::{Backend, Stage};
+use futures::{StreamExt, stream};
+
+/// Files in the store; the variable `FILESTORE_BENCH_FILES` says otherwise.
+const FILES: u64 = 200_000;
+/// Calls that fill the store at a time.
+const CALLERS: usize = 256;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let stage = LazyCell::new(filled);
+    let mut group = criterion.benchmark_group("list");
+    group.sampling_mode(SamplingMode::Flat);
+    for (name, all) in conditions() {
+        group.bench_function(format!("page/{name}"), |bencher| {
+            let query = FileQuery { all: all.clone(), ..FileQuery::default() };
+            bencher.iter(|| black_box(stage.runtime.block_on(stage.files.list(&query)).unwrap()));
+        });
+        group.bench_function(format!("count/{name}"), |bencher| {
+            bencher.iter(|| black_box(stage.runtime.block_on(stage.files.count(&all)).unwrap()));
+        });
+    }
+    for (name, text) in [("word", "report 1234"), ("typo", "reprot 1234"), ("common", "report")] {
+        group.bench_function(format!("search/{name}"), |bencher| {
+            let search = || stage.files.search(text, &[], 25);
+            bencher.iter(|| black_box(stage.runtime.block_on(search()).unwrap()));
+        });
+    }
+    // The last page costs what the first does: a cursor is a place in an index.
+    let last = LazyCell::new(|| stage.runtime.block_on(last_page(&stage.files)));
+    group.bench_function("page/last", |bencher| {
+        bencher.iter(|| black_box(stage.runtime.block_on(stage.files.list(&last)).unwrap()));
+    });
+}
+
+/// What is asked for, from everything to nearly nothing.
+fn conditions() -> Vec<(&'static str, Vec<Cond>)> {
+    let label = |text: &str| vec![Term::from(text)];
+    let assets = SetField::Terms("cdf.assetIds".into());
+    let moment = |step: u64| Timestamp::from_millis(step * 1000);
+    let place = Extent { min_x: 10.0, max_x: 10.5, min_y: 10.0, max_y: 10.5 };
+    vec![
+        ("all", vec![]),
+        ("name", vec![Cond::Is(TextField::Name, "report 1234.pdf".into())]),
+        ("source", vec![Cond::Is(TextField::Source, "source 7".into())]),
+        ("metadata", vec![Cond::Metadata("batch".into(), "321".into())]),
+        ("label", vec![Cond::AnyOf(SetField::Labels, label("label 3"))]),
+        ("asset", vec![Cond::AnyOf(assets, vec![Term::Int(77)])]),
+        ("directory-prefix", vec![Cond::Prefix(TextField::Directory, "/plant 12/".into())]),
+        ("external-prefix", vec![Cond::Prefix(TextField::ExternalId, "x-1999".into())]),
+        ("time", vec![Cond::Time(TimeField::SourceCreated, moment(1000)..=moment(3000))]),
+        ("extent", vec![Cond::Overlaps(place)]),
+        (
+            "label-and-metadata",
+            vec![
+                Cond::AllOf(SetField::Labels, label("label 3")),
+                Cond::Metadata("kind".into(), "kind 3".into()),
+            ],
+        ),
+    ]
+}
+
+fn filled() -> Stage {
+    let count = std::env::var("FILESTORE_BENCH_FILES").ok().and_then(|text| text.parse().ok());
+    let stage = Stage::open(Backend::Relaxed);
+    let made = stream::iter(0..count.unwrap_or(FILES))
+        .map(|number| stage.files.reserve(file(number)))
+        .buffer_unordered(CALLERS)
+        .for_each(async |made| drop(made.unwrap()));
+    stage.runtime.block_on(made);
+    stage
+}
+
+fn file(number: u64) -> Attributes {
+    let mut attributes = Attributes::named(format!("report {number}.pdf"));
+    attributes.external_id = Some(format!("x-{number}"));
+    attributes.directory = Some(format!("/plant {}/unit {}", number % 100, number % 1000));
+    attributes.source = Some(format!("source {}", number % 50));
+    attributes.content_type = Some("application/pdf".into());
+    attributes.metadata.insert("batch".into(), (number % 2000).to_string());
+    attributes.metadata.insert("kind".into(), format!("kind {}", number % 10));
+    attributes.labels.push(format!("label {}", number % 20));
+    attributes.terms.insert("cdf.assetIds".into(), vec![Term::Int((number % 500).cast_signed())]);
+    attributes.source_created = Some(Timestamp::from_millis(number * 1000));
+    let (x, y) = ((number % 360) as f64, (number / 360 % 180) as f64);
+    attributes.extent = Some(Extent { min_x: x, max_x: x + 0.1, min_y: y, max_y: y + 0.1 });
+    attributes
+}
+
+/// Where the last page of everything starts.
+async fn last_page(files: &Files) -> FileQuery {
+    let mut query = FileQuery { limit: FileQuery::MAX_LIMIT, ..FileQuery::default() };
+    loop {
+        let page = files.list(&query).await.unwrap();
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return FileQuery { limit: 100, ..query },
+        }
+    }
+}
