@@ -98,8 +98,8 @@ fn upload(dialect: &str, url: &str) -> String {
             format!("curl -H \"Authorization: Bearer $TOKEN\" -F file=@Cargo.toml {at}/upload")
         }
         "cdf" => format!(
-            "curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"name\": \"Cargo.toml\"}}' {at}  \
-             # then: curl -T Cargo.toml \"<uploadUrl>\""
+            "URL=$(curl -s -H \"Authorization: Bearer $TOKEN\" {at} -d '{{\"name\":\"Cargo.toml\"}}' \
+             | sed 's/.*\"uploadUrl\":\"//; s/\".*//'); curl -T Cargo.toml \"$URL\""
         ),
         "molgenis" => format!(
             "curl -H \"x-molgenis-token: $TOKEN\" -H 'x-molgenis-filename: Cargo.toml' \

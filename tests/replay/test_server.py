@@ -309,10 +309,12 @@ def test_printed_lines_work_when_pasted(start):
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     size = (REPOSITORY / "Cargo.toml").stat().st_size
-    jea, molgenis, jmix, *_ = answers
+    jea, cdf, molgenis, jmix, idempiere = answers
     assert jea["status"] == "File upload accepted"
+    assert cdf == {}
     assert (molgenis["filename"], molgenis["size"]) == ("Cargo.toml", size)
     assert (jmix["name"], jmix["size"]) == ("demo.txt", size)
+    assert idempiere["isLastChunk"]
     assert len(server.stored()) == server.banner.count("  dialect ")
 
 
