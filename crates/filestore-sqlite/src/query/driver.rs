@@ -115,6 +115,17 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
     vec![driver]
 }
 
+/// Whether the driver of a condition finds no files but those it holds for.
+pub(super) fn is_exact(cond: &Cond) -> bool {
+    match cond {
+        Cond::Time(..) | Cond::Owner(_) | Cond::HasContent(false) | Cond::Metadata(..) => true,
+        Cond::AnyOf(field, values) | Cond::AllOf(field, values) => {
+            term_hashes(field, values).len() == 1
+        }
+        _ => false,
+    }
+}
+
 fn by_number(scan: &'static str, filter: Sql) -> Driver {
     Driver {
         scan,

@@ -75,12 +75,13 @@ pub(crate) fn count(db: &Connection, tenant: &Tenant, conds: &[Cond]) -> DbResul
         return Ok(0);
     }
     let walk = plan::choose(db, tenant, conds)?;
+    if walk.covers(conds) {
+        return number(db, &walk.counted());
+    }
     let (filters, rest) = filters(tenant, conds);
     if rest.is_empty() {
         let counted = Sql::new("SELECT count(*) ").then(walk.candidates()).and_all(filters);
-        let mut statement = db.prepare_cached(&counted.text)?;
-        let params = params_from_iter(&counted.params);
-        return uint(statement.query_row(params, |row| row.get(0))?);
+        return number(db, &counted);
     }
     let rows = rows(tenant, conds, &walk);
     let mut statement = db.prepare_cached(&rows.text)?;
@@ -91,6 +92,12 @@ pub(crate) fn count(db: &Connection, tenant: &Tenant, conds: &[Cond]) -> DbResul
         counted += u64::from(rest.iter().all(|cond| cond.matches(&record)));
     }
     Ok(counted)
+}
+
+/// The one number that `sql` asks for.
+fn number(db: &Connection, sql: &Sql) -> DbResult<u64> {
+    let mut statement = db.prepare_cached(&sql.text)?;
+    uint(statement.query_row(params_from_iter(&sql.params), |row| row.get(0))?)
 }
 
 /// All rows from the walk's place on that the filters let through, in its order.

@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::cursor::{Cursor, Position};
-use super::driver::{Driver, Order, drivers};
+use super::driver::{Driver, Order, drivers, is_exact};
 use super::filter::Sql;
 use crate::error::DbResult;
 use crate::row::{CONTENT, FileRow};
@@ -85,6 +85,24 @@ fn start(driver: &Driver) -> Sql {
 }
 
 impl Walk {
+    /// Whether its candidates are the files for which all conditions hold, and no others: then an
+    /// index tells how many there are, and no file need be looked at.
+    pub(super) fn covers(&self, conds: &[Cond]) -> bool {
+        match conds {
+            [] | [Cond::Number(_)] => true,
+            // After all files by number, which are always the first driver.
+            [one] => self.index == 1 && is_exact(one),
+            _ => false,
+        }
+    }
+
+    /// How many candidates there are.
+    pub(super) fn counted(&self) -> Sql {
+        Sql::new(format!("SELECT count(*) FROM {} WHERE ", self.driver.scan))
+            .then(self.driver.filter.clone())
+            .and(start(&self.driver))
+    }
+
     /// `FROM … WHERE …`: the candidates from the walk's place on, with their content.
     ///
     /// There is one lower bound for the index: of two, SQLite might take the first page's, and read
