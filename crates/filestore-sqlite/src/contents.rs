@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use crate::error::DbResult;
 use crate::sql::{all, change, exists, first, int, millis, time, uint};
 
-/// Largest inline segment: four pages. `docs/design.md` has the measurements.
+/// Largest inline segment: four pages of the database.
 pub(crate) const INLINE_LIMIT: usize = 16 << 10;
 
 /// A key is announced; its blob may be there or not.
