@@ -2,10 +2,10 @@
 //! named.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::body::ResponseBody;
 use crate::dialect::Answer;
+use crate::protocol::empty;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
 const EXPOSED: HeaderValue = HeaderValue::from_static(
@@ -32,8 +32,7 @@ impl Cors {
         if !asks || self.allowed(&head.headers).is_none() {
             return None;
         }
-        let mut answer = Response::new(ResponseBody::Empty);
-        *answer.status_mut() = StatusCode::NO_CONTENT;
+        let mut answer = empty(StatusCode::NO_CONTENT);
         let headers = answer.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);

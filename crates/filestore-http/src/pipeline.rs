@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use filestore::{Error, ErrorKind};
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::auth::{Authenticator, Principal, Right};
 use crate::body::RequestBody;
@@ -35,8 +35,14 @@ impl<D: Dialect> Mounted for D {
             Err(fault) => {
                 log(self.name(), &fault);
                 let mut answer = self.render(&fault, head, host);
+                let status = answer.status();
+                let headers = answer.headers_mut();
                 if let Fault::Method(allowed) = fault {
-                    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+                    headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+                }
+                // RFC 9110, section 15.5.2, has it on every 401.
+                if status == StatusCode::UNAUTHORIZED {
+                    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 }
                 answer
             }

@@ -4,6 +4,7 @@ use filestore::{Error, Result};
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderValue};
 
+mod answer;
 pub mod base64_json;
 pub mod byteranges;
 pub mod conditional;
@@ -19,6 +20,7 @@ mod parameters;
 pub mod query;
 pub mod range;
 
+pub use answer::{empty, located};
 pub use json::{JSON_LIMIT, json, json_as, read_json, read_json_within};
 
 /// Text of a header or a form as people meant it: UTF-8 where it is valid, else ISO-8859-1, which

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::fmt;
 
 use filestore::{Error, ErrorKind};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
 use super::wire::Identifier;
@@ -83,11 +83,7 @@ pub(super) fn render(fault: &Fault, is_presigned: bool) -> Answer {
         _ => fault.message(),
     };
     let error = Info { code: status.as_u16(), message, missing, duplicated };
-    let mut answer = json(status, &Body { error });
-    if status == StatusCode::UNAUTHORIZED {
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    answer
+    json(status, &Body { error })
 }
 
 /// The table, where it departs from what HTTP suggests.

@@ -2,12 +2,11 @@
 //! before any session is looked at are `{"error": "…"}`.
 
 use filestore::{Error, ErrorKind};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
-use crate::body::ResponseBody;
 use crate::dialect::{Answer, Fault};
-use crate::protocol::json;
+use crate::protocol::{empty, json};
 
 #[derive(Serialize)]
 struct Problem<'p> {
@@ -46,30 +45,17 @@ pub(super) fn already(state: &str, id: &str) -> Fault {
     Error::conflict(format!("Upload session is already: {state}\n{id}")).into()
 }
 
-/// The title is the message up to its line end, the detail what comes after.
-pub(super) fn render(fault: &Fault) -> Answer {
+/// The title is the message up to its line end, the detail what comes after. A stranger, who showed
+/// no credentials at all, gets no body either.
+pub(super) fn render(fault: &Fault, is_stranger: bool) -> Answer {
     let status = fault.status();
     let message = fault.message();
-    if status == StatusCode::UNAUTHORIZED {
-        return unauthorized(&message);
+    if status == StatusCode::UNAUTHORIZED && is_stranger {
+        return empty(status);
     }
     if let Some(error) = message.strip_prefix(PLAIN) {
         return json(status, &Plain { error });
     }
     let (title, detail) = message.split_once('\n').unwrap_or((&message, ""));
     json(status, &Problem { title, status: status.as_u16(), detail })
-}
-
-/// Without any credentials there is no body either.
-fn unauthorized(message: &str) -> Answer {
-    let status = StatusCode::UNAUTHORIZED;
-    let mut answer = if message == "a token is required" {
-        let mut answer = Response::new(ResponseBody::Empty);
-        *answer.status_mut() = status;
-        answer
-    } else {
-        json(status, &Problem { title: message, status: status.as_u16(), detail: "" })
-    };
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    answer
 }

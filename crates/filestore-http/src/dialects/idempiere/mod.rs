@@ -94,7 +94,7 @@ impl Dialect for Idempiere {
         }
     }
 
-    fn render(&self, fault: &Fault, _: Head<'_>, _: &Host) -> Answer {
-        error::render(fault)
+    fn render(&self, fault: &Fault, head: Head<'_>, _: &Host) -> Answer {
+        error::render(fault, matches!(self.credentials(head), Ok(Credentials::None)))
     }
 }

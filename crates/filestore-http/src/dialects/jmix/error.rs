@@ -1,12 +1,11 @@
 //! Faults in Jmix's words: `{"error": "…", "details": "…"}`; 401 has no body.
 
 use filestore::{Error, ErrorKind};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{Method, StatusCode};
 
 use super::wire::ErrorInfo;
-use crate::body::ResponseBody;
 use crate::dialect::{Answer, Fault, Head};
-use crate::protocol::json;
+use crate::protocol::{empty, json};
 
 /// A message that carries its own title, apart by a line end.
 fn titled(kind: ErrorKind, title: &str, details: &str) -> Fault {
@@ -49,7 +48,7 @@ pub(super) fn not_an_entity(details: &str) -> Fault {
 pub(super) fn render(fault: &Fault, head: Head<'_>) -> Answer {
     let status = fault.status();
     if status == StatusCode::UNAUTHORIZED {
-        return unauthorized();
+        return empty(status);
     }
     let (error, details) = words(fault, head);
     json(status, &ErrorInfo { error, details })
@@ -91,11 +90,4 @@ fn forbidden(head: Head<'_>) -> (String, String) {
     };
     let entity = head.path.split('/').nth(2).unwrap_or_default();
     (format!("{what} forbidden"), format!("{what} of the {entity} is forbidden"))
-}
-
-fn unauthorized() -> Answer {
-    let mut answer = Response::new(ResponseBody::Empty);
-    *answer.status_mut() = StatusCode::UNAUTHORIZED;
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    answer
 }

@@ -3,7 +3,7 @@
 use filestore::{
     Attributes, Error, ErrorKind, Expected, Files, NewFile, OtherRecord, RecordChange,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::entity::{Entity, Shown, parse_id};
@@ -13,13 +13,13 @@ use super::error::{
 use super::reference::{FileReference, STORAGE, form_encoded};
 use super::route::{Upload, Wanted};
 use super::wire::Uploaded;
-use crate::body::{RequestBody, ResponseBody};
+use crate::body::RequestBody;
 use crate::dialect::{Answer, Call, Fault};
 use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
 use crate::protocol::form::{form_file, media_type, whole_body};
 use crate::protocol::media::{of_name, served_type};
-use crate::protocol::{json, read_json};
+use crate::protocol::{empty, json, located, read_json};
 
 /// Longest name in bytes.
 const MAX_NAME: usize = 1024;
@@ -55,13 +55,7 @@ pub(super) async fn upload(call: Call<'_>, upload: Upload) -> Result<Answer, Fau
     let location = format!("{base}{}/files?fileRef={}", head.mount, form_encoded(&file_ref));
     let size = record.content.as_ref().map_or(0, |content| content.size);
     let uploaded = Uploaded { file_ref, name: &record.attributes.name, size };
-    located(json(StatusCode::CREATED, &uploaded), location)
-}
-
-fn located(mut answer: Answer, location: String) -> Result<Answer, Fault> {
-    let location = HeaderValue::try_from(location).map_err(|_| Error::internal("no location"))?;
-    answer.headers_mut().insert(header::LOCATION, location);
-    Ok(answer)
+    Ok(located(json(StatusCode::CREATED, &uploaded), location)?)
 }
 
 pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, Fault> {
@@ -107,7 +101,7 @@ pub(super) async fn create(call: Call<'_>, entity: &Entity) -> Result<Answer, Fa
     match shown.as_slice() {
         [one] if !is_bulk => {
             let location = format!("{base}{}/entities/{}/{}", head.mount, entity.name, one.id);
-            located(json(StatusCode::CREATED, one), location)
+            Ok(located(json(StatusCode::CREATED, one), location)?)
         }
         all => Ok(json(StatusCode::CREATED, &all)),
     }
@@ -185,9 +179,7 @@ pub(super) async fn remove(call: Call<'_>, entity: &Entity, id: &str) -> Result<
         Err(error) if error.kind() == ErrorKind::NotFound => Err(no_such_record(&entity.name, id)),
         outcome => {
             outcome?;
-            let mut answer = Response::new(ResponseBody::Empty);
-            *answer.status_mut() = StatusCode::NO_CONTENT;
-            Ok(answer)
+            Ok(empty(StatusCode::NO_CONTENT))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Faults in MOLGENIS' words: problem details with its error codes.
 
 use filestore::ErrorKind;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method};
 
 use super::wire::Problem;
 use crate::dialect::{Answer, Fault};
@@ -30,11 +30,7 @@ pub(super) fn render(fault: &Fault, method: &Method, base: &str) -> Answer {
         error_code: fault.kind().and_then(code),
     };
     let media = HeaderValue::from_static("application/problem+json");
-    let mut answer = json_as(status, media, &problem);
-    if status == StatusCode::UNAUTHORIZED {
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    answer
+    json_as(status, media, &problem)
 }
 
 fn missing_permission(method: &Method) -> String {

@@ -1,16 +1,15 @@
 //! One function for each route.
 
 use filestore::{Attributes, Error, FileId, FileRecord, NewFile};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::wire::{FileMeta, content_type, id_text, unknown};
-use crate::body::ResponseBody;
 use crate::dialect::{Answer, Call, Fault};
 use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
 use crate::protocol::form::{media_type, whole_body};
 use crate::protocol::media::{OCTET_STREAM, served_type};
-use crate::protocol::{json, lenient_text, sole_header};
+use crate::protocol::{empty, json, lenient_text, located, sole_header};
 
 /// Longest name in bytes.
 const MAX_NAME: usize = 1024;
@@ -31,11 +30,8 @@ pub(super) async fn upload(call: Call<'_>) -> Result<Answer, Fault> {
     let new = NewFile { expect: incoming.expect, ..attributes.into() };
     let record = files.create(new, incoming.content).await?;
 
-    let mut answer = json(StatusCode::CREATED, &meta(&record)?);
     let location = format!("{base}{}/{}?alt=media", head.mount, id_text(record.id));
-    let location = HeaderValue::try_from(location).map_err(|_| Error::internal("no location"))?;
-    answer.headers_mut().insert(header::LOCATION, location);
-    Ok(answer)
+    Ok(located(json(StatusCode::CREATED, &meta(&record)?), location)?)
 }
 
 /// Header `x-molgenis-filename`, verbatim: nothing in it is decoded.
@@ -78,9 +74,7 @@ pub(super) async fn delete(call: Call<'_>, id: FileId) -> Result<Answer, Fault> 
     let record = call.files.stat(id).await.map_err(|error| named(error, id))?;
     meta(&record)?;
     call.files.delete(id).await.map_err(|error| named(error, id))?;
-    let mut answer = Response::new(ResponseBody::Empty);
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    Ok(answer)
+    Ok(empty(StatusCode::NO_CONTENT))
 }
 
 /// Says which id it was that names nothing.
