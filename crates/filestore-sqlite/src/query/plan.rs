@@ -68,12 +68,18 @@ pub(super) fn resume(tenant: i64, conds: &[Cond], cursor: Cursor) -> DbResult<Wa
 }
 
 fn candidates(db: &Connection, driver: &Driver) -> DbResult<i64> {
-    let counted = Sql::new(format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.scan))
-        .then(driver.filter.clone())
-        .and(start(driver))
+    let counted = Sql::new("SELECT count(*) FROM (")
+        .then(scanned("1", driver))
         .then(Sql::new(format!(" LIMIT {COUNTED})")));
     let mut statement = db.prepare_cached(&counted.text)?;
     Ok(statement.query_row(params_from_iter(&counted.params), |row| row.get(0))?)
+}
+
+/// Selects from the driver's index alone.
+fn scanned(what: &str, driver: &Driver) -> Sql {
+    Sql::new(format!("SELECT {what} FROM {} WHERE ", driver.scan))
+        .then(driver.filter.clone())
+        .and(start(driver))
 }
 
 /// Bounds the candidates from below.
@@ -98,9 +104,7 @@ impl Walk {
 
     /// How many candidates there are.
     pub(super) fn counted(&self) -> Sql {
-        Sql::new(format!("SELECT count(*) FROM {} WHERE ", self.driver.scan))
-            .then(self.driver.filter.clone())
-            .and(start(&self.driver))
+        scanned("count(*)", &self.driver)
     }
 
     /// `FROM … WHERE …`: the candidates from the walk's place on, with their content.
