@@ -176,6 +176,10 @@ async fn places_are_features(world: &World) {
         let mut described = place.clone();
         described["properties"] = json!({"a": {"b": [1, null, "c"]}});
         takes(world, "geoLocation", &described).await;
+        // What is no member of a geometry may be anything.
+        described["geometry"]["scale"] =
+            serde_json::from_str("[-329702704127287492608, 1e400]").unwrap();
+        takes(world, "geoLocation", &described).await;
     }
     for (kind, coordinates) in [
         ("Point", json!([1])),

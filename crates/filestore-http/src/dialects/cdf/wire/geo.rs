@@ -7,7 +7,7 @@ use filestore::{Cond, Error, Extent, FileRecord, Result};
 use geo::{Area, BoundingRect, Geometry, Intersects, LineString, Polygon, Relate, Validation};
 use geojson::{GeometryValue, Position};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::GEO_LOCATION;
 use super::limits::MAX_GEO_LOCATION;
@@ -54,7 +54,9 @@ fn parse_geometry(value: &Value) -> Result<Geometry> {
     if !kind.is_some_and(|kind| TYPES.contains(&kind)) {
         return Err(wrong(&format!("a geometry's type is one of {}", TYPES.join(", "))));
     }
-    let geometry = serde_json::from_value::<geojson::Geometry>(value.clone())
+    // Members of other names may hold anything, numbers of any length among it.
+    let bare = json!({"type": kind, "coordinates": value.get("coordinates")});
+    let geometry = serde_json::from_value::<geojson::Geometry>(bare)
         .map_err(|_| wrong("coordinates do not fit the geometry's type"))?;
     check(&geometry.value)?;
     Geometry::try_from(&geometry.value)
@@ -253,11 +255,9 @@ fn place(record: &FileRecord) -> Option<Geometry> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
 
     /// Positions on a small grid: most shapes made of them touch, overlap or cross themselves.
     fn positions(least: usize, most: usize) -> impl Strategy<Value = Vec<Value>> {
