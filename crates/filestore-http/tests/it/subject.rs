@@ -24,12 +24,17 @@ pub(crate) trait Subject: Sync {
         self.at(&self.id(uploaded))
     }
 
-    /// Requests that would change the file with this id.
+    /// Requests that would change the file with this id; if it can be deleted, the last one does.
     fn changes(&self, id: &str) -> Vec<Ask>;
 
     /// What a colleague gets who asks for the content.
     fn to_colleagues(&self) -> u16 {
         200
+    }
+
+    /// What those get who name no file.
+    fn not_found(&self) -> u16 {
+        404
     }
 
     /// An id that is well-formed, and no file's.

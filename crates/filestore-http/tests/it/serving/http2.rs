@@ -54,7 +54,8 @@ async fn every_dialect_is_served_with_many_requests_at_once() {
             let (status, headers, body) = send(client, upload, body).await;
             assert!(status.is_success(), "{status}");
             assert_eq!(headers["x-request-id"].len(), 36);
-            let uploaded = crate::harness::Reply { status, headers, body, read_body: true };
+            let uploaded =
+                crate::harness::Reply { status, headers, body, read_body: true, first: None };
             // Absolute URLs know where they were asked for.
             for location in uploaded.headers.get_all("location") {
                 assert!(location.to_str().unwrap().starts_with("http://files.test:8080/"));
