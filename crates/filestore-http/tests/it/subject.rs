@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::harness::{Ask, Reply};
+use crate::{cdf, idempiere, jea, jmix, molgenis};
 
 /// How a dialect says what all of them say.
 pub(crate) trait Subject: Sync {
@@ -49,6 +50,10 @@ pub(crate) trait Subject: Sync {
     /// Fails unless the answer is an error in the dialect's own shape.
     fn assert_error(&self, reply: &Reply);
 }
+
+/// All of them.
+pub(crate) const ALL: [&'static dyn Subject; 5] =
+    [&jea::Api, &molgenis::Api, &jmix::Api, &idempiere::Api, &cdf::Api];
 
 /// What is uploaded.
 #[derive(Clone, Copy, Debug)]

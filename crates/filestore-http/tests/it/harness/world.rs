@@ -113,6 +113,14 @@ impl World {
         reply
     }
 
+    /// A request whose [first](Ask::after) is done, and what that was answered.
+    pub(crate) async fn begun(&self, mut ask: Ask) -> (Ask, Option<Box<Reply>>) {
+        let Some(first) = ask.first.take() else { return (ask, None) };
+        let first = self.send(*first).await;
+        assert!(first.status.is_success(), "{first:?}");
+        (ask.filled_in(&first.json()), Some(Box::new(first)))
+    }
+
     async fn exchange(&self, ask: Ask) -> Reply {
         let asked = format!("{ask:?}");
         let is_head = ask.method == http::Method::HEAD;
