@@ -8,9 +8,9 @@ use crate::body::RequestBody;
 use crate::dialect::{Answer, Fault};
 use crate::dialects::cdf::Categories;
 use crate::dialects::cdf::wire::{
-    AggregateBody, Conditions, Count, File, Items, ListBody, Object, SearchBody,
+    AggregateBody, Conditions, Count, File, Items, ListBody, SearchBody,
 };
-use crate::protocol::json;
+use crate::protocol::{Object, json};
 
 impl Project<'_> {
     pub(super) async fn list(&self, body: &mut RequestBody) -> Result<Answer, Fault> {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::error::{duplicated, missing};
 use super::route::Action;
 use super::wire::{
-    Acl, Capability, Identifier, InspectedProject, Inspection, Nothing, Object, security_categories,
+    Acl, Capability, Identifier, InspectedProject, Inspection, Nothing, security_categories,
 };
 use super::{Categories, Cdf, Place};
 use crate::auth::{Principal, Right};
@@ -24,7 +24,7 @@ use crate::body::RequestBody;
 use crate::dialect::{Answer, Call, Fault, Head};
 use crate::host::Host;
 use crate::presign::Grant;
-use crate::protocol::{json, read_json};
+use crate::protocol::{Object, json, read_json};
 
 /// How long an upload link is good: a week.
 const UPLOAD: Duration = Duration::from_secs(7 * 86_400);
