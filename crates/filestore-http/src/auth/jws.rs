@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::refused;
+use crate::protocol::{Object, from_json};
 
 /// Longest token in bytes.
 const MAX_LEN: usize = 16 << 10;
@@ -49,7 +50,7 @@ impl<'a> Jws<'a> {
             return Err(malformed());
         }
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| malformed())?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| malformed())?;
+        let Object(header): Object<Header> = from_json(&header).map_err(|_| malformed())?;
         header.check()?;
         Ok(Self { alg: algorithm(&header.alg)?, kid: header.kid, signed, payload, signature })
     }

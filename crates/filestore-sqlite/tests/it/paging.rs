@@ -238,6 +238,35 @@ async fn a_cursor_of_another_list_is_refused() {
     assert_eq!(list(vec![]).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
+/// Whatever a client makes of a cursor leads to files that it asked for, or nowhere.
+#[tokio::test]
+async fn an_altered_cursor_is_refused_or_leads_to_what_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = open(&dir.path().join("metadata.db"));
+    fill(&repository).await;
+    let mut followed = 0;
+    for conds in conditions() {
+        let Some(next) = page(&repository, &conds, 3, None).await.next else { continue };
+        let text = next.as_str();
+        for (at, put) in
+            (0..text.len()).flat_map(|at| ["", "0", "9", "-", "f"].map(|put| (at, put)))
+        {
+            let altered = format!("{}{put}{}", &text[..at], &text[at + 1..]);
+            let after = filestore::Cursor::new(altered.as_str()).ok();
+            let query = FileQuery { all: conds.clone(), after, limit: 3 };
+            match repository.list(&here(), &query).await {
+                Ok(page) => {
+                    let is_asked_for = |file| conds.iter().all(|cond: &Cond| cond.matches(file));
+                    assert!(page.items.iter().all(is_asked_for), "{altered}");
+                    followed += 1;
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{altered}"),
+            }
+        }
+    }
+    assert!(followed > 0, "no altered cursor was followed");
+}
+
 /// An update changes what a file is found by, all at once; a removal takes it out of everything.
 #[tokio::test]
 async fn every_index_follows_its_file() {

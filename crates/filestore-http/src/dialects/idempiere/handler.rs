@@ -24,7 +24,7 @@ use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
 use crate::protocol::form::media_type;
 use crate::protocol::media::{OCTET_STREAM, of_name, served_type};
-use crate::protocol::{date, json, lenient_text, read_json, sole_header};
+use crate::protocol::{Object, date, json, lenient_text, read_json, sole_header};
 
 /// What a session keeps for this API, under these names among its extras.
 const CHUNK_SIZE: &str = "idempiere.chunkSize";
@@ -34,8 +34,9 @@ const PAGE: u32 = 1000;
 
 pub(super) async fn begin(call: Call<'_>) -> Result<Answer, Fault> {
     let Call { files, head, body, principal, host } = call;
+    let Object(begin) = read_json::<Object<BeginBody>>(head.headers(), body).await?;
     let Begin { file_name, content_type, file_size, chunk_size, sha256, location, life } =
-        read_json::<BeginBody>(head.headers(), body).await?.checked()?;
+        begin.checked()?;
     let mut attributes = Attributes::named(file_name);
     attributes.content_type = content_type;
     attributes.extras.insert(CHUNK_SIZE.into(), chunk_size.to_string());
@@ -356,7 +357,8 @@ fn type_of(name: &str) -> &'static str {
 
 pub(super) async fn copy(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
     let Call { files, head, body, .. } = call;
-    let (location, target) = read_json::<CopyBody>(head.headers(), body).await?.checked()?;
+    let Object(wanted) = read_json::<Object<CopyBody>>(head.headers(), body).await?;
+    let (location, target) = wanted.checked()?;
     completed(&files, id).await?;
     let source = files.stat(id).await.map_err(|error| named(error, id))?;
     let place = record::copy(&files, &source, location, target).await?;

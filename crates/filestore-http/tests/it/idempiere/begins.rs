@@ -86,6 +86,7 @@ async fn what_cannot_begin_an_upload_is_refused() {
         (with("sha256", json!("abc")), 400),
         (with("sha256", json!("g".repeat(64))), 400),
         (json!([]), 400),
+        (json!(["a", null, null, null, Digest::of(b"content").to_string(), null, null]), 400),
         (json!("text"), 400),
     ] {
         let reply = world.send(begin(&body)).await;

@@ -209,7 +209,7 @@ async fn copies_that_cannot_be_are_refused() {
         let body = json!({"copyLocation": "ARCHIVE", "tableName": table, "recordId": "1"});
         assert_title(&world.send(copy(&id, &body)).await, 404, "Invalid table name", table);
     }
-    for text in ["", "{", "[]", r#"{"copyLocation": 1}"#] {
+    for text in ["", "{", "[]", r#"["IMAGE", null, null]"#, r#"{"copyLocation": 1}"#] {
         Api.assert_error(&world.send(copy(&id, &json!(0)).body(text)).await.expect(400));
     }
     let image = json!({"copyLocation": "IMAGE"});

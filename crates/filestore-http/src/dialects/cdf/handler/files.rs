@@ -8,9 +8,9 @@ use crate::body::RequestBody;
 use crate::dialect::{Answer, Fault};
 use crate::dialects::cdf::error::{duplicated, missing};
 use crate::dialects::cdf::wire::{
-    File, Identifier, Items, ItemsBody, NewFields, NewFileBody, Nothing, Object, UpdateItem,
+    File, Identifier, Items, ItemsBody, NewFields, NewFileBody, Nothing, UpdateItem,
 };
-use crate::protocol::{json, read_json_within};
+use crate::protocol::{Object, json, read_json_within};
 
 /// How often making and overwriting take turns, when others make and delete the same file.
 const TRIES: usize = 8;

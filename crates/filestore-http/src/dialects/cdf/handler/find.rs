@@ -9,9 +9,9 @@ use super::Project;
 use crate::body::RequestBody;
 use crate::dialect::{Answer, Fault};
 use crate::dialects::cdf::wire::{
-    AggregateBody, Conditions, Count, File, Items, ListBody, Object, PlaceTest, SearchBody,
+    AggregateBody, Conditions, Count, File, Items, ListBody, PlaceTest, SearchBody,
 };
-use crate::protocol::json;
+use crate::protocol::{Object, json};
 
 impl Project<'_> {
     pub(super) async fn list(&self, body: &mut RequestBody) -> Result<Answer, Fault> {

@@ -15,14 +15,14 @@ use serde::de::DeserializeOwned;
 
 use super::error::{duplicated, missing};
 use super::route::Action;
-use super::wire::{Acl, Capability, Identifier, InspectedProject, Inspection, Nothing, Object};
+use super::wire::{Acl, Capability, Identifier, InspectedProject, Inspection, Nothing};
 use super::{Cdf, Place};
 use crate::auth::{Principal, Right};
 use crate::body::RequestBody;
 use crate::dialect::{Answer, Call, Fault, Head};
 use crate::host::Host;
 use crate::presign::Grant;
-use crate::protocol::{json, read_json};
+use crate::protocol::{Object, json, read_json};
 
 /// How long an upload link is good: a week.
 const UPLOAD: Duration = Duration::from_secs(7 * 86_400);

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::geo::{GeoFilter, PlaceTest};
 use super::limits::{MAX_PAIRS, check_count, check_id, time};
-use super::object::Object;
 use super::patch::Label;
 use super::{ASSET_IDS, DATA_SET_ID};
+use crate::protocol::Object;
 
 /// Most values that one member lists.
 const MAX_VALUES: usize = 1000;

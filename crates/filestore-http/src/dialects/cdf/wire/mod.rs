@@ -6,7 +6,6 @@ mod geo;
 mod identifier;
 mod limits;
 mod list;
-mod object;
 mod patch;
 
 use std::collections::BTreeMap;
@@ -14,12 +13,13 @@ use std::collections::BTreeMap;
 use filestore::{Attributes, FileId, Term};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::Object;
+
 pub(super) use file::{File, NewFields, NewFileBody};
 pub(super) use filter::{Conditions, Filter};
 pub(super) use geo::PlaceTest;
 pub(super) use identifier::Identifier;
 pub(super) use list::{ListBody, SearchBody};
-pub(super) use object::Object;
 pub(super) use patch::UpdateItem;
 
 /// The terms that hold what only this API knows, and the geometry as it was given.

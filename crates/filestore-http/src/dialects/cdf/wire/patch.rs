@@ -14,8 +14,8 @@ use super::limits::{
     DIRECTORY, EXTERNAL_ID, LABEL, MAX_ASSET_IDS, MAX_KEY, MAX_LABELS, MAX_METADATA, MAX_PAIRS,
     MAX_SECURITY_CATEGORIES, MIME_TYPE, SOURCE, Text, check_count, check_id, time,
 };
-use super::object::Object;
 use super::{ASSET_IDS, DATA_SET_ID, GEO_LOCATION, Identifier, SECURITY_CATEGORIES};
+use crate::protocol::Object;
 
 /// `{"id": …, "update": {…}}`
 #[derive(Debug, Deserialize)]
