@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::client::{head, request};
 use super::{Client, Running};
-use crate::harness::{Ask, noise};
+use crate::harness::{Ask, MAX_FILE, noise};
 use crate::molgenis;
 use crate::subject::{File, Subject};
 
@@ -131,15 +131,20 @@ async fn who_has_waited_longest_for_a_request_gives_way_to_who_comes() {
 }
 
 #[tokio::test]
-async fn who_closes_its_own_side_still_gets_the_answer() {
+async fn who_closes_its_own_side_still_gets_the_answers() {
     let running = Running::start(ServeOptions::default()).await;
+    let content = noise(MAX_FILE);
+    let uploaded = running.world.send(molgenis::Api.upload(&File::of(&content))).await;
+    let get = request(&Ask::get(molgenis::Api.stored(&uploaded)));
     let upload = request(&molgenis::Api.upload(&File::of(b"content")));
-    for (bytes, status) in [(HEALTHZ.as_bytes(), 200), (&upload[..], 201)] {
-        let mut client = running.connect().await;
-        client.send(bytes).await;
-        client.stream.shutdown().await.unwrap();
-        assert_eq!(client.answer().await.status, status);
-        assert!(client.rest().await.is_empty());
+    let mut client = running.connect().await;
+    // More than fits between the two, so that the end is seen while answers are being written.
+    client.send([get.repeat(20), upload].concat()).await;
+    client.stream.shutdown().await.unwrap();
+    for _ in 0..20 {
+        assert!(client.answer().await.body == content);
     }
-    assert_eq!(running.stop().await.count().await, 1);
+    assert_eq!(client.answer().await.status, 201);
+    assert!(client.rest().await.is_empty());
+    assert_eq!(running.stop().await.count().await, 2);
 }
