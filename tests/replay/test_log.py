@@ -46,6 +46,7 @@ class Conversation:
         with self.server.connect() as connection:
             try:
                 connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
             except OSError:
                 pass  # It hung up while we spoke.
             received = b""
