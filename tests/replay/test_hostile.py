@@ -62,11 +62,17 @@ def assert_serves(server, token, within=10):
     assert time.monotonic() - began < within
 
 
-def connections(server, count):
-    """So many at a time; those that the server has closed stay open on our side."""
+@pytest.fixture(scope="module", autouse=True)
+def descriptors():
+    """Those connections that the server has closed stay open on our side."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return [server.connect() for _ in range(min(count, hard - 500))]
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def connections(server, count):
+    return [server.connect() for _ in range(count)]
 
 
 def close(held):
@@ -75,22 +81,29 @@ def close(held):
 
 
 @pytest.mark.parametrize(
-    "beginning", [b"", b"POST /api/files HTTP/1.1\r\nHost:", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], ids=repr
+    "count, beginning",
+    [
+        (10_000, b""),
+        (2000, b"POST /api/files HTTP/1.1\r\nHost:"),
+        (2000, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
+    ],
+    ids=["nothing", "half a head", "HTTP/2"],
 )
-def test_ten_thousand_idle_connections(small, good, beginning):
-    watch = Watch(small)
-    held = []
+def test_idle_connections_give_way(small, good, descriptors, count, beginning):
+    if count > descriptors - 500:
+        pytest.skip(f"only {descriptors} descriptors are allowed here")
+    watch, held = Watch(small), []
     try:
-        for _ in range(10):
-            held += connections(small, 1000)
-            for connection in held[-1000:]:
+        while len(held) < count:
+            some = connections(small, 1000)
+            held += some
+            for connection in some:
                 try:
                     connection.sendall(beginning)
                 except OSError:
                     pass  # It gave way already.
             assert_serves(small, good)
             watch.assert_bounded(SLOTS + 8, 64 << 20)
-        assert len(held) == 10_000
     finally:
         close(held)
 
