@@ -110,7 +110,7 @@ async fn nobody_gets_anything() {
             for (why, token) in &tokens {
                 let asked = format!("{why}: {} {}", ask.method, ask.target);
                 let is_head = ask.method == Method::HEAD;
-                let ask = token.iter().fold(ask.clone(), |ask, token| ask.bearer(token));
+                let ask = token.iter().fold(ask.clone(), Ask::bearer);
                 let reply = scene.world.send_bare(ask).await;
                 assert_eq!(reply.status, 401, "{asked}");
                 assert_eq!(reply.header("www-authenticate"), "Bearer", "{asked}");
@@ -156,10 +156,10 @@ fn routes_described(yaml: &str) -> BTreeSet<String> {
         if let Some(found) = line.strip_prefix("  /") {
             path = found.strip_suffix(':').unwrap();
         }
-        if let Some(method) = line.strip_prefix("    ").and_then(|line| line.strip_suffix(':')) {
-            if ["get", "put", "post", "delete", "patch"].contains(&method) {
-                routes.insert(format!("{} {server}/{path}", method.to_uppercase()));
-            }
+        let method = line.strip_prefix("    ").and_then(|line| line.strip_suffix(':'));
+        let is_one = |method: &&str| ["get", "put", "post", "delete", "patch"].contains(method);
+        if let Some(method) = method.filter(is_one) {
+            routes.insert(format!("{} {server}/{path}", method.to_uppercase()));
         }
     }
     assert!(!routes.is_empty());
