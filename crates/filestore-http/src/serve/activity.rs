@@ -24,7 +24,7 @@ pub(super) struct Activity {
     state: Mutex<State>,
     /// Told when it is called off.
     off: Notify,
-    /// Told of every end of the last request that runs.
+    /// Told whenever nothing goes on any more.
     idle: Arc<Notify>,
 }
 
@@ -115,7 +115,17 @@ impl Activity {
 
     pub(super) fn write(&self, is_blocked: bool) {
         let mut state = self.state();
+        let was_idle = state.is_idle();
         state.blocked_since = is_blocked.then(|| state.blocked_since.unwrap_or_else(Instant::now));
+        self.note(&mut state, was_idle);
+    }
+
+    /// Idleness begins when the last thing ends that went on.
+    fn note(&self, state: &mut State, was_idle: bool) {
+        if !was_idle && state.is_idle() {
+            state.idle_since = Instant::now();
+            self.idle.notify_one();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,10 +152,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.activity.state();
+        let was_idle = state.is_idle();
         state.requests.remove(&self.id);
-        if state.requests.is_empty() {
-            state.idle_since = Instant::now();
-            self.activity.idle.notify_one();
-        }
+        self.activity.note(&mut state, was_idle);
     }
 }
