@@ -37,8 +37,7 @@ def unharmed(own, good):
 
 
 def talk(server, data, end=True):
-    """All that is answered to raw bytes. `end` closes our side behind them, whereupon the server
-    may take us for gone and answer nothing."""
+    """All that is answered to raw bytes. `end` closes our side behind them."""
     with server.connect(timeout=45) as connection:
         try:
             connection.sendall(data)

@@ -22,6 +22,7 @@ use crate::host::Host;
 use crate::origin::Origins;
 use crate::pipeline::Mounted;
 use crate::presign::Presigner;
+use crate::protocol::empty;
 use crate::protocol::media::InlinePolicy;
 
 /// Names the request in answers and logs.
@@ -92,7 +93,6 @@ impl Adapter {
     }
 
     async fn answer(&self, head: Parts, mut body: RequestBody) -> Answer {
-        let id = Uuid::new_v4();
         let mut answer = match self.0.cors.preflight(&head) {
             Some(answer) => answer,
             None => self.dispatch(&head, &mut body).await,
@@ -104,16 +104,12 @@ impl Adapter {
             *answer.body_mut() = keep_length(&mut answer);
         }
         self.0.cors.expose(&head, answer.headers_mut());
-        let mut text = Uuid::encode_buffer();
-        let id: &str = id.hyphenated().encode_lower(&mut text);
-        if let Ok(id) = HeaderValue::from_str(id) {
-            answer.headers_mut().insert(X_REQUEST_ID, id);
-        }
+        let request = named(&mut answer);
         tracing::debug!(
             method = %head.method,
             path = ?head.uri.path(),
             status = answer.status().as_u16(),
-            request = id,
+            %request,
             "answered"
         );
         answer
@@ -209,6 +205,23 @@ fn linger(head: &Parts, body: RequestBody) {
     if is_coming && let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(body.drain(DRAIN_BYTES, DRAIN_FOR));
     }
+}
+
+/// A status, to a request that does not get as far as to a dialect.
+pub(crate) fn bare(status: StatusCode) -> Answer {
+    let mut answer = empty(status);
+    named(&mut answer);
+    answer
+}
+
+/// Gives the request of this answer its name.
+fn named(answer: &mut Answer) -> Uuid {
+    let id = Uuid::new_v4();
+    let mut text = Uuid::encode_buffer();
+    if let Ok(text) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)) {
+        answer.headers_mut().insert(X_REQUEST_ID, text);
+    }
+    id
 }
 
 /// Splits a path at a mount point, on the boundary of a segment only.
