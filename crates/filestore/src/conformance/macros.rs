@@ -36,7 +36,8 @@ macro_rules! blob_store_conformance {
                 the_fixed_key_is_a_key
                 a_blob_deleted_under_its_reader_is_never_short
                 a_dropped_reader_harms_nobody
-                many_callers_do_not_disturb_each_other;
+                many_callers_do_not_disturb_each_other
+                a_store_that_works_is_ready;
         }
     };
 }

@@ -93,6 +93,7 @@ impl FileStore {
     /// [`Unavailable`](ErrorKind::Unavailable) with the reason.
     pub async fn ready(&self) -> Result<()> {
         self.0.repository.ready().await?;
+        self.0.blobs.ready().await?;
         read_store_id(self.0.blobs.as_ref()).await.map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use filestore::{BlobKey, ErrorKind, Fsck, FsckReport, NewUpload, Orphans};
+use filestore::{BlobKey, Error, ErrorKind, Fsck, FsckReport, NewUpload, Orphans};
 
 use super::rig::{BIG, HOUR, NOTHING, Rig, noise, refused};
 
@@ -14,6 +14,7 @@ super::cases! {
     blobs_of_another_size_are_found
     flipped_bits_are_found_by_reading
     damaged_content_is_refused_on_request
+    what_cannot_be_read_is_not_taken_for_damaged
     a_check_runs_beside_anything
 }
 
@@ -134,6 +135,25 @@ async fn damaged_content_is_refused_on_request(rig: Rig) {
     check(&rig, full).await;
     rig.files().write(file.id, noise(BIG), NOTHING).await.unwrap();
     assert_eq!(rig.read(file.id).await, noise(BIG));
+}
+
+async fn what_cannot_be_read_is_not_taken_for_damaged(rig: Rig) {
+    let file = rig.file("file", &noise(BIG)).await;
+    let content = file.content.as_ref().unwrap().id;
+    let full = |options: &mut Fsck| (options.read_data, options.quarantine) = (true, true);
+    let out_of_reach = || rig.hooks.at("get", async { Err(Error::unavailable("EIO")) });
+    out_of_reach();
+    let report = check(&rig, full).await;
+    assert_eq!((report.unreadable.as_slice(), report.damaged.len()), (&[content][..], 0));
+    assert!(!report.is_clean());
+    assert_eq!(rig.read(file.id).await, noise(BIG), "it is not refused for that");
+
+    rig.damage(rig.only_blob().await, noise(1)).await;
+    assert_eq!(check(&rig, full).await.damaged, [content]);
+    out_of_reach();
+    assert_eq!(check(&rig, full).await.unreadable, [content]);
+    refused(rig.files().open(file.id, None).await, ErrorKind::Unavailable);
+    assert_eq!(check(&rig, full).await.damaged, [content], "nor is it given back for that");
 }
 
 async fn a_check_runs_beside_anything(rig: Rig) {
