@@ -29,10 +29,10 @@ CLEAN_ENVIRONMENT = {
 } | {"NO_PROXY": "*"}
 
 
-def run_server(*arguments, env=None, cwd=None, timeout=120):
-    """Runs the server's program to its end."""
+def run_server(*arguments, env=None, cwd=None, timeout=120, under=()):
+    """Runs the server's program to its end, under another program if one is given."""
     return subprocess.run(
-        [BINARY, *map(str, arguments)],
+        list(map(str, [*under, BINARY, *arguments])),
         env=CLEAN_ENVIRONMENT | (env or {}),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
@@ -43,16 +43,19 @@ def run_server(*arguments, env=None, cwd=None, timeout=120):
 
 
 class Server:
-    """A running server with its data folder. `stop` asserts a graceful end."""
+    """A running server with its data folder. `stop` asserts a graceful end.
 
-    def __init__(self, data, *flags, env=None, cwd=None):
+    `under` is a program, with its arguments, that runs the server and has the same process id."""
+
+    def __init__(self, data, *flags, env=None, cwd=None, under=()):
         self.data, self.flags, self.env, self.cwd = Path(data), flags, env or {}, cwd
+        self.under = under
         self.log = self.data.with_name(self.data.name + ".log")
         self.errors = self.data.with_name(self.data.name + ".errors")
         self.start()
 
     def start(self):
-        command = [BINARY, "--data", self.data, *self.flags]
+        command = [*self.under, BINARY, "--data", self.data, *self.flags]
         if "--listen" not in self.flags and "FILESTORE_LISTEN" not in self.env:
             command += ["--listen", "127.0.0.1:0"]
         with open(self.log, "wb") as out, open(self.errors, "wb") as err:
@@ -118,9 +121,9 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def command(self, *arguments):
+    def command(self, *arguments, under=()):
         """A subcommand, run beside the server on the same data."""
-        return run_server(*arguments, "--data", self.data, env=self.env)
+        return run_server(*arguments, "--data", self.data, env=self.env, under=under)
 
     def stored(self):
         """The ids of all files there are, as 32 hex digits, past every dialect."""
