@@ -1,8 +1,5 @@
 """Whether all is there that must be, and nothing else."""
 
-import sqlite3
-import time
-
 from client import DIALECTS
 from expected import ABSENT, EMPTY
 from harness import wait_for
@@ -48,17 +45,8 @@ class Row:
         self.has_content = bool(has_content)
 
 
-def query(server, sql):
-    """Asks the database itself, past every dialect."""
-    database = sqlite3.connect(f"file:{server.data}/metadata.sqlite?mode=ro", uri=True, timeout=30)
-    try:
-        return database.execute(sql).fetchall()
-    finally:
-        database.close()
-
-
 def stored(server):
-    return [Row(*row) for row in query(server, "SELECT id, number, name, content IS NOT NULL FROM file")]
+    return [Row(*row) for row in server.query("SELECT id, number, name, content IS NOT NULL FROM file")]
 
 
 def find(file, rows):
@@ -180,9 +168,9 @@ def assert_nothing_leaked(server):
         "terms of no file": "SELECT 1 FROM term WHERE (tenant, number) NOT IN "
         "(SELECT tenant, number FROM file)",
     }.items():
-        assert not query(server, sql), what
+        assert not server.query(sql), what
     blobs = {blob.name for blob in server.blobs()}
-    keys = {row[0] for row in query(server, "SELECT lower(hex(key)) FROM segment WHERE key NOT NULL")}
+    keys = {row[0] for row in server.query("SELECT lower(hex(key)) FROM segment WHERE key NOT NULL")}
     assert blobs == keys
     assert not list(server.data.glob("blobs/tmp/*")), "files that were being written"
     return len(blobs)

@@ -11,7 +11,6 @@ import argparse
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "replay"))
 
 from check import assert_nothing_leaked, assert_well, check  # noqa: E402
 from client import Client  # noqa: E402
-from disks import Disk, why_none  # noqa: E402
+from disks import Disk, Unmountable  # noqa: E402
 from expected import Expected  # noqa: E402
-from harness import BINARY, Server, wait_for  # noqa: E402
+from harness import BINARY, Server, Traced  # noqa: E402
 from workload import Worker  # noqa: E402
 
 WORKERS = 8
@@ -119,20 +118,15 @@ class Run:
     def crash_at_a_call(self):
         call = CALLS[sum(self.nth.values()) % len(CALLS)]
         self.nth[call] += 1
-        pid = self.server.process.pid
-        tracer = subprocess.Popen(
-            list(map(str, (*self.killing(call, self.nth[call]), "-p", pid))),
-            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        wait_for(lambda: all(map(is_traced, tasks(pid))), "a tracer")
+        traced = Traced(self.server, self.log, f"{call}:signal=KILL:when={self.nth[call]}")
         self.load(until=self.its_end)
-        tracer.wait(timeout=60)
+        traced.end()
         self.put_down_the_call()
 
     def crash_while_opening(self):
         call = self.random.choice(list(OPENING))
         self.server.kill()
-        self.server.under = self.killing(call, self.random.randint(1, OPENING[call]), "-D")
+        self.server.under = self.killing(call, self.random.randint(1, OPENING[call]))
         try:
             self.server.start()
         except AssertionError:
@@ -145,7 +139,7 @@ class Run:
     def crash_while_making(self):
         """A store that is cut off while it is made is made by the next who opens it."""
         call, data = self.random.choice(list(MAKING)), self.home / "made"
-        under = self.killing(call, self.random.randint(1, MAKING[call]), "-D")
+        under = self.killing(call, self.random.randint(1, MAKING[call]))
         try:
             server = Server(data, *self.flags, under=under)
         except AssertionError:
@@ -165,17 +159,17 @@ class Run:
 
     def crash_while_sweeping(self):
         call, flags = self.random.choice(list(SWEEPING)), ("sweep", "--config", self.config)
-        under = self.killing(call, self.random.randint(1, SWEEPING[call]), "-D")
+        under = self.killing(call, self.random.randint(1, SWEEPING[call]))
         ended = self.server.command(*flags, under=under).returncode
         assert ended in (0, -9), ended
         self.counts["crashes: sweeping"] += ended == -9
         self.put_down_the_call()
         assert self.server.command(*flags).returncode == 0
 
-    def killing(self, call, nth, *flags):
-        """A program that kills another when one of its threads makes the n-th such call."""
+    def killing(self, call, nth):
+        """A program that runs another until one of its threads makes the n-th such call."""
         return (
-            "strace", *flags, "-f", "-y", "-o", self.log, "-e", f"trace={call}",
+            "strace", "-D", "-f", "-y", "-o", self.log, "-e", f"trace={call}",
             "-e", f"inject={call}:signal=KILL:when={nth}",
         )
 
@@ -234,14 +228,6 @@ class Run:
             print(f"{count:15,}  {point}")
 
 
-def tasks(pid):
-    return Path(f"/proc/{pid}/task").iterdir()
-
-
-def is_traced(task):
-    return "TracerPid:\t0\n" not in (task / "status").read_text()
-
-
 def target(call):
     """What a call was about, from its line in the log."""
     for pattern, what in (
@@ -267,10 +253,11 @@ def main():
     given = arguments.parse_args()
     home = Path(tempfile.mkdtemp(prefix="filestore-crash-"))
     print(f"seed {given.seed}, {BINARY}, in {home}", flush=True)
-    why = why_none()
-    if why:
-        print(f"THE LOSS OF POWER IS NOT TESTED: {why}")
-    disk = None if why else Disk(home / "disk", "ext4", 2048)
+    try:
+        disk = Disk(home / "disk", "ext4", 2048)
+    except Unmountable as reason:
+        print(f"THE LOSS OF POWER IS NOT TESTED: {reason}", flush=True)
+        disk = None
     kinds = [kind for kind in given.kinds.split(",") if disk or kind != "power"]
     run = None
     end = time.monotonic() + given.seconds

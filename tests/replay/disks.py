@@ -1,4 +1,4 @@
-"""Small disks of a test's own, which get full, and lose their power."""
+"""Small disks of a test's own, which get full, break, and lose their power."""
 
 import fcntl
 import os
@@ -11,11 +11,20 @@ from pathlib import Path
 SHUTDOWN, WITHOUT_THE_LOG = 0x8004587D, 2
 
 
+class Unmountable(Exception):
+    """Only root mounts disks, and root must be able to."""
+
+    def __init__(self, reason):
+        if os.geteuid() == 0:
+            raise AssertionError(f"root cannot mount a disk here: {reason}")
+        super().__init__(reason)
+
+
 class Disk:
-    """A mounted file system. Making one takes root; `Unmountable` says why there is none."""
+    """A mounted file system, `tmpfs` or `ext4`."""
 
     def __init__(self, at, kind, mebibytes):
-        self.at, self.kind = Path(at), kind
+        self.at = Path(at)
         self.at.mkdir(exist_ok=True)
         if kind == "tmpfs":
             self.source = ["-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs"]
@@ -24,21 +33,20 @@ class Disk:
             with open(image, "wb") as file:
                 file.truncate(mebibytes << 20)
             run("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard", image)
-            self.source = ["-t", "ext4", "-o", "loop", image]
+            self.source = ["-t", "ext4", "-o", "loop,errors=remount-ro", image]
         self.mount()
 
     def mount(self):
         run("mount", *self.source, self.at)
 
     def unmount(self):
-        # Who had it open has ended, perhaps only just.
+        # Whoever had it open has ended, perhaps only just.
         for tries in reversed(range(100)):
-            try:
-                return run("umount", self.at)
-            except Unmountable:
-                if not tries:
-                    raise
-                time.sleep(0.05)
+            done = subprocess.run(["umount", self.at], capture_output=True, text=True)
+            if done.returncode == 0:
+                return
+            assert tries, done.stderr
+            time.sleep(0.05)
 
     def cut_power(self):
         """What was not synced is lost, as far as the kernel has not written it of its own accord.
@@ -50,21 +58,9 @@ class Disk:
             os.close(folder)
 
     def turn_read_only(self):
-        """As ext4 does by itself when it finds that something is wrong."""
-        run("mount", "-o", "remount,errors=remount-ro", self.at)
+        """As ext4 does when it finds something wrong. It must be checked before the next mount."""
         device = run("findmnt", "-n", "-o", "SOURCE", self.at).strip()
         Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error").write_text("1")
-
-
-class Unmountable(Exception):
-    pass
-
-
-def why_none():
-    """Why no disk can be mounted here; nothing when one can. On the automation's machine one can."""
-    if os.geteuid() == 0:
-        return None
-    return "only root mounts disks"
 
 
 def run(*command):

@@ -126,11 +126,15 @@ class Server:
         return run_server(*arguments, "--data", self.data, env=self.env, under=under)
 
     def stored(self):
-        """The ids of all files there are, as 32 hex digits, past every dialect."""
+        """The ids of all files there are, as 32 hex digits."""
+        return {bytes(row[0]).hex() for row in self.query("SELECT id FROM file")}
+
+    def query(self, sql):
+        """What the database itself answers, past every dialect."""
         database = self.data / "metadata.sqlite"
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
         try:
-            return {bytes(row[0]).hex() for row in connection.execute("SELECT id FROM file")}
+            return connection.execute(sql).fetchall()
         finally:
             connection.close()
 
@@ -143,8 +147,38 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)[1]) * 1024
 
+    def tasks(self):
+        """The folders in /proc of the threads of the process."""
+        return Path(f"/proc/{self.process.pid}/task").iterdir()
+
     def connect(self, timeout=30):
         return socket.create_connection((self.host, self.port), timeout=timeout)
+
+
+class Traced:
+    """A running server under strace, whose calls are logged, and meddled with as `inject` says
+    (`fsync:error=EIO:when=2`; the count is of each thread). `paths` leaves all other files alone."""
+
+    def __init__(self, server, log, inject, paths=()):
+        assert tool("strace"), "strace is not installed"
+        self.log = log
+        command = ["strace", "-f", "-y", "-o", log, "-e", f"trace={inject.partition(':')[0]}"]
+        command += ["-e", f"inject={inject}", "-p", server.process.pid]
+        command += [flag for path in paths for flag in ("-P", path)]
+        self.process = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        is_traced = lambda task: "TracerPid:\t0\n" not in (task / "status").read_text()
+        wait_for(lambda: all(map(is_traced, server.tasks())), "a tracer")
+
+    def calls(self):
+        """The lines of the log that are calls."""
+        return [line for line in self.log.read_text().splitlines() if "(" in line]
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)
 
 
 def wait_for(condition, what, within=60):

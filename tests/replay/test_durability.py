@@ -10,6 +10,7 @@ import threading
 import pytest
 import requests
 
+from disks import Disk, Unmountable
 from harness import Server, curl, sha256, sha256_of, wait_for
 
 MIB = 1 << 20
@@ -223,20 +224,15 @@ def test_three_gibibytes_in_little_memory(start, tmp_path):
 # -- a full disk --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 16 MiB; takes root."""
-    if os.geteuid() != 0:
-        pytest.skip("A DISK THAT IS FULL WAS NOT TESTED: only root mounts a small one")
-    at = tmp_path / "disk"
-    at.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", at], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"A DISK THAT IS FULL WAS NOT TESTED: {mounted.stderr.strip()}")
-    yield at
-    subprocess.run(["umount", at], check=True)
+@pytest.fixture(params=["tmpfs", "ext4"])
+def small_disk(request, tmp_path):
+    """A disk of 24 MiB; takes root."""
+    try:
+        disk = Disk(tmp_path / "disk", request.param, 24)
+    except Unmountable as reason:
+        pytest.skip(f"A DISK THAT IS FULL WAS NOT TESTED: {reason}")
+    yield disk.at
+    disk.unmount()
 
 
 @pytest.fixture
