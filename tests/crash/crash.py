@@ -48,7 +48,7 @@ class Run:
         self.flags = (*FLAGS, "--config", self.config)
         self.log = home / "calls"
         self.counts, self.points = Counter(), Counter()
-        self.crashes, self.nth = 0, dict.fromkeys(CALLS, 0)
+        self.crashes, self.turn, self.nth = 0, 0, dict.fromkeys(CALLS, 0)
         self.workers = [Worker(number, Expected()) for number in range(WORKERS)]
         self.server = Server((disk.at if disk else home) / "data", *self.flags)
         self.token = self.server.token("me", "--ttl", "2592000")
@@ -116,12 +116,15 @@ class Run:
             time.sleep(0.01)
 
     def crash_at_a_call(self):
-        call = CALLS[sum(self.nth.values()) % len(CALLS)]
+        call = CALLS[self.turn % len(CALLS)]
+        self.turn += 1
         self.nth[call] += 1
         traced = Traced(self.server, self.log, f"{call}:signal=KILL:when={self.nth[call]}")
         self.load(until=self.its_end)
         traced.end()
-        self.put_down_the_call()
+        if not self.put_down_the_call():
+            # There are not so many.
+            self.nth[call] = 0
 
     def crash_while_opening(self):
         call = self.random.choice(list(OPENING))
@@ -145,6 +148,13 @@ class Run:
         except AssertionError:
             self.counts["crashes: making"] += 1
             server = Server(data, *self.flags)
+        try:
+            self.use_what_was_made(server)
+        finally:
+            server.process.kill()
+        shutil.rmtree(data)
+
+    def use_what_was_made(self, server):
         client = Client(server, server.token())
         for content in (self.random.randbytes(50_000), b"small"):
             client.upload("molgenis", "name", content)
@@ -155,7 +165,6 @@ class Run:
         assert list(Client(server, server.token()).listed().values()) == [True, True]
         assert_well(server)
         server.stop()
-        shutil.rmtree(data)
 
     def crash_while_sweeping(self):
         call, flags = self.random.choice(list(SWEEPING)), ("sweep", "--config", self.config)
@@ -174,15 +183,18 @@ class Run:
         )
 
     def put_down_the_call(self):
-        begun = {}
+        """Where the server was killed, from the log; whether it was."""
+        begun, point = {}, None
         for line in self.log.read_text().splitlines():
             thread, _, text = line.partition(" ")
             if text.rstrip().endswith("= ?"):
                 call = begun[thread] if "resumed>" in text else text.strip()
-                self.points[f"{call.partition('(')[0]} {target(call)}"] += 1
+                point = f"{call.partition('(')[0]} {target(call)}"
+                self.points[point] += 1
                 break
             begun[thread] = text.strip()
         self.log.write_text("")
+        return point is not None
 
     # -- what is left -----------------------------------------------------------------------------
 

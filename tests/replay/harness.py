@@ -147,9 +147,14 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)[1]) * 1024
 
-    def tasks(self):
-        """The folders in /proc of the threads of the process."""
-        return Path(f"/proc/{self.process.pid}/task").iterdir()
+    def is_traced(self):
+        """Whether all threads of the process are, or it has ended."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/status")
+        try:
+            return all("TracerPid:\t0\n" not in it.read_text() for it in threads)
+        except OSError:
+            # A thread that ended meanwhile, or all of them.
+            return self.process.poll() is not None
 
     def connect(self, timeout=30):
         return socket.create_connection((self.host, self.port), timeout=timeout)
@@ -169,8 +174,7 @@ class Traced:
             list(map(str, command)),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        is_traced = lambda task: "TracerPid:\t0\n" not in (task / "status").read_text()
-        wait_for(lambda: all(map(is_traced, server.tasks())), "a tracer")
+        wait_for(lambda: server.process.poll() is not None or server.is_traced(), "a tracer")
 
     def calls(self):
         """The lines of the log that are calls."""
