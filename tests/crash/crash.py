@@ -24,7 +24,7 @@ from check import assert_nothing_leaked, assert_well, check  # noqa: E402
 from client import Client  # noqa: E402
 from disks import Disk, Unmountable  # noqa: E402
 from expected import Expected  # noqa: E402
-from harness import BINARY, Server, Traced  # noqa: E402
+from harness import BINARY, Server, Traced, wait_for  # noqa: E402
 from workload import Worker  # noqa: E402
 
 WORKERS = 8
@@ -86,6 +86,9 @@ class Run:
             client = Client(self.server, self.token, failing=lambda: cutting and ending.is_set())
             try:
                 worker.run(random.Random(seed), self.server, client, ending.is_set)
+                # Nothing but its end excuses a server that does not answer.
+                gone = lambda: ending.is_set() or self.server.process.poll() is not None
+                wait_for(gone, "the end of a server that cut a request off", within=20)
             except BaseException as error:
                 errors.append(error)
 
