@@ -4,7 +4,7 @@
 //! byte, nothing could ever be removed from it again.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -22,16 +22,19 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve of `size` bytes for the database at `path`.
+    /// The reserve of `size` bytes for the database at `path`; of none, when the size is 0.
     pub(crate) fn open(path: &Path, size: u64) -> io::Result<Self> {
-        let mut reserve = Self { file: None, size, whole: true };
-        if size > 0 {
-            let mut name = OsString::from(path);
-            name.push("-reserve");
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
-            (reserve.file, reserve.whole) = (Some(file), false);
-            reserve.restore();
+        let mut name = OsString::from(path);
+        name.push("-reserve");
+        if size == 0 {
+            return match fs::remove_file(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(Self { file: None, size, whole: true }),
+            };
         }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(name)?;
+        let mut reserve = Self { file: Some(file), size, whole: false };
+        reserve.restore();
         Ok(reserve)
     }
 
@@ -89,18 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn a_reserve_that_there_is_no_room_for_takes_none() {
+    fn where_no_reserve_can_be_kept_all_goes_on_without() {
         let dir = tempfile::tempdir().unwrap();
-        let mut reserve = Reserve::open(&dir.path().join("db"), i64::MAX as u64 / 2).unwrap();
-        // A file of this size cannot be, which is told from a disk that is full.
-        assert!(reserve.is_whole());
+        // No file has this size, which is told from a disk that is full.
+        let mut reserve = Reserve::open(&dir.path().join("db"), u64::MAX).unwrap();
         reserve.give_up();
-        assert_eq!(std::fs::metadata(dir.path().join("db-reserve")).unwrap().blocks(), 0);
+        assert!(reserve.is_whole());
     }
 
     #[test]
     fn without_a_reserve_there_is_no_file() {
         let dir = tempfile::tempdir().unwrap();
+        Reserve::open(&dir.path().join("db"), SIZE).unwrap();
         let mut reserve = Reserve::open(&dir.path().join("db"), 0).unwrap();
         reserve.give_up();
         assert!(reserve.is_whole());
