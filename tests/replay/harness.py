@@ -129,12 +129,17 @@ class Server:
         """The ids of all files there are, as 32 hex digits."""
         return {bytes(row[0]).hex() for row in self.query("SELECT id FROM file")}
 
-    def query(self, sql):
-        """What the database itself answers, past every dialect."""
+    def look_up(self, statement, *values):
+        """The one value that the statement finds in the database."""
+        [[value]] = self.query(statement, *values)
+        return value
+
+    def query(self, statement, *values):
+        """The rows that the statement finds in the database, past every dialect."""
         database = self.data / "metadata.sqlite"
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
         try:
-            return connection.execute(sql).fetchall()
+            return connection.execute(statement, values).fetchall()
         finally:
             connection.close()
 
