@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub cors: Vec<HeaderValue>,
     pub sweep_interval: Duration,
     pub limits: Limits,
+    pub reserve: Option<u64>,
     pub serving: ServeOptions,
     pub enforce_security_categories: bool,
     pub inline_extensions: Option<Vec<String>>,
@@ -79,6 +80,7 @@ struct FileLimits {
     max_connections: Option<usize>,
     keep_deleted: Option<u64>,
     drain_within: Option<u64>,
+    reserve: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +116,7 @@ impl Config {
                 options.sweep_interval.or(file.sweep_interval).unwrap_or(600).max(1),
             ),
             limits,
+            reserve: file.limits.reserve,
             serving,
             inline_extensions: file.inline_extensions,
             entities: file.entity.unwrap_or_else(|| vec![Entity::product()]),
