@@ -6,4 +6,5 @@
 
 mod backends;
 mod broken;
+mod model;
 mod store;
