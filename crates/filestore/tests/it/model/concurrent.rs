@@ -19,7 +19,7 @@ use crate::store::rig::HOUR;
 #[test]
 fn memory_takes_calls_in_some_order() {
     let inputs = (steps(0..20), steps_at_once());
-    check(200, inputs, |(before, at_once)| {
+    check(150, inputs, |(before, at_once)| {
         block_on(there_is_an_order(Over::Memory, before, at_once))
     });
 }
@@ -27,7 +27,7 @@ fn memory_takes_calls_in_some_order() {
 #[test]
 fn sqlite_takes_calls_in_some_order() {
     let inputs = (steps(0..20), steps_at_once());
-    check(100, inputs, |(before, at_once)| {
+    check(40, inputs, |(before, at_once)| {
         block_on(there_is_an_order(Over::Sqlite, before, at_once))
     });
 }

@@ -20,9 +20,46 @@ const NAMES: [&str; 5] = ["plan", "plan b", "the plan", "explanation", "other"];
 const EXTERNAL: [&str; 3] = ["a", "b", "c"];
 const LABELS: [&str; 2] = ["red", "blue"];
 
-/// A sequence of steps.
+/// A sequence of steps that begins with something to work on.
 pub(crate) fn steps(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
-    vec(step(op()), len)
+    let made = (attributes(), sent()).prop_map(|(attributes, content)| Op::Create {
+        id: None,
+        attributes,
+        content,
+    });
+    let first = step(prop_oneof![made.boxed(), begin().prop_map(Op::Begin).boxed()]);
+    let some =
+        prop_oneof![12 => step(op()).prop_map(|step| vec![step]).boxed(), 1 => upload().boxed()];
+    (vec(first, 0..3), vec(some, len))
+        .prop_map(|(first, rest)| first.into_iter().chain(rest.into_iter().flatten()).collect())
+}
+
+/// An upload that goes as planned, mostly.
+fn upload() -> impl Strategy<Value = Vec<Step>> {
+    let orders =
+        (0..4u32).prop_flat_map(|parts| Just((1..=parts).collect::<Vec<_>>()).prop_shuffle());
+    (begin(), orders, prop::bool::weighted(0.2), select(&Who::ALL[..])).prop_map(
+        |(mut begin, numbers, is_cut_off, who)| {
+            let parts = numbers.len() as u32;
+            begin.declared = match begin.declared {
+                Whole::Size(_) => Whole::Size(parts),
+                Whole::Digest(_) => Whole::Digest(parts),
+                Whole::Both(_) => Whole::Both(parts),
+                declared => declared,
+            };
+            begin.total = begin.total.and((parts > 0).then_some(parts));
+            let put = |number| Op::PutPart {
+                upload: 0,
+                number,
+                total: None,
+                content: PartContent::Planned,
+            };
+            let puts = numbers.into_iter().map(put);
+            let end = Op::Complete { upload: 0, is_cut_off };
+            let ops = std::iter::once(Op::Begin(begin)).chain(puts).chain([end]);
+            ops.map(|op| Step { who, is_strange: false, op }).collect()
+        },
+    )
 }
 
 /// Steps that may be taken at the same time: none that everything else has to stop for, and none
