@@ -9,6 +9,7 @@ use super::content::Received;
 
 pub(crate) type Outcome = Result<Answer, Refusal>;
 
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Done,

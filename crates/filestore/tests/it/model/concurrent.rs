@@ -7,7 +7,7 @@ use filestore::{ErrorKind, FileRecord, UploadSession, UploadState};
 use futures::future::join_all;
 
 use super::answer::{Answer, Outcome};
-use super::generate::{steps, steps_at_once};
+use super::generate::steps_and_race;
 use super::names::Names;
 use super::op::{Op, Step, Who};
 use super::reference::{Model, Seen};
@@ -18,16 +18,14 @@ use crate::store::rig::HOUR;
 
 #[test]
 fn memory_takes_calls_in_some_order() {
-    let inputs = (steps(0..20), steps_at_once());
-    check(150, inputs, |(before, at_once)| {
+    check(200, steps_and_race(), |(before, at_once)| {
         block_on(there_is_an_order(Over::Memory, before, at_once))
     });
 }
 
 #[test]
 fn sqlite_takes_calls_in_some_order() {
-    let inputs = (steps(0..20), steps_at_once());
-    check(40, inputs, |(before, at_once)| {
+    check(60, steps_and_race(), |(before, at_once)| {
         block_on(there_is_an_order(Over::Sqlite, before, at_once))
     });
 }

@@ -13,7 +13,7 @@ pub(crate) const INLINE: usize = 16 << 10;
 /// The limit of a file and of a part.
 pub(crate) const MAX_FILE: usize = 40_000;
 /// The limit of a session.
-pub(crate) const MAX_SESSION: usize = 70_000;
+pub(crate) const MAX_SESSION: usize = 45_000;
 
 const SEEDS: usize = 100;
 
@@ -75,7 +75,7 @@ impl Sent {
 
 /// What part `number` holds when all goes as planned.
 pub(crate) fn planned(number: u32) -> Sent {
-    const LENS: [usize; 4] = [100, INLINE + 1, INLINE, 20_000];
+    const LENS: [usize; 4] = [INLINE, INLINE + 1, 300, 7_000];
     let number = number as usize;
     Sent {
         len: LENS[number % LENS.len()],

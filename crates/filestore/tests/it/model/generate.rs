@@ -62,21 +62,84 @@ fn upload() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
-/// Steps that may be taken at the same time: none that everything else has to stop for, and none
-/// that is more than one look.
-pub(crate) fn steps_at_once() -> impl Strategy<Value = Vec<Step>> {
-    let uploads = uploads().prop_map(|op| match op {
-        Op::Complete { upload, .. } => Op::Complete { upload, is_cut_off: false },
-        op => op,
+/// Steps, and others to be taken at the same time after them.
+pub(crate) fn steps_and_race() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
+    (steps(0..12), race())
+        .prop_map(|(before, (first, at_once))| (before.into_iter().chain(first).collect(), at_once))
+}
+
+/// Steps about one file, about one session or about anything, and what they need. None that
+/// everything else has to stop for, and none that is more than one look.
+fn race() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
+    let file = (attributes(), good()).prop_map(|(attributes, content)| Op::Create {
+        id: None,
+        attributes,
+        content,
     });
-    let op = prop_oneof![
+    let file = step(file).prop_map(|step| vec![step]);
+    let session = (step(begin().prop_map(Op::Begin)), step(resend())).prop_map(|(a, b)| vec![a, b]);
+    let anything = prop_oneof![
         8 => changes().boxed(),
-        10 => uploads.boxed(),
+        10 => uploads().prop_map(not_cut_off).boxed(),
         3 => looks().boxed(),
         2 => records().boxed(),
         2 => Just(Op::Sweep),
     ];
-    vec(step(op), 2..=4)
+    let number = 2..=4usize;
+    prop_oneof![
+        (file, vec(step(about_one_file()), number.clone())).boxed(),
+        (session, vec(step(about_one_session()), number.clone())).boxed(),
+        (Just(Vec::new()), vec(step(anything), number)).boxed(),
+    ]
+}
+
+fn about_one_file() -> impl Strategy<Value = Op> {
+    let key = || prop_oneof![4 => Just(Key::Id(0)), 1 => key()];
+    prop_oneof![
+        3 => (key(), edit()).prop_map(|(key, edit)| Op::Update { keys: vec![key], edit }),
+        2 => (key(), 1..3u64, edit())
+            .prop_map(|(key, revision, edit)| Op::UpdateAt { key, revision, edit }),
+        2 => (key(), good()).prop_map(|(key, content)| Op::Write { key, content }),
+        2 => (key(), attributes())
+            .prop_map(|(from, attributes)| Op::Copy { from, id: None, attributes }),
+        1 => key().prop_map(|key| Op::Delete { keys: vec![key] }),
+        2 => key().prop_map(|key| Op::Open { key, range: None }),
+    ]
+}
+
+fn about_one_session() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => resend(),
+        2 => Just(Op::Complete { upload: 0, is_cut_off: false }),
+        1 => Just(Op::Abort { upload: 0 }),
+        1 => Just(Op::Status { upload: 0 }),
+        1 => Just(Op::Parts { upload: 0 }),
+        1 => Just(Op::Delete { keys: vec![Key::Id(0)] }),
+    ]
+}
+
+/// One of the first parts, of any content.
+fn resend() -> impl Strategy<Value = Op> {
+    (1..3u32, option::weighted(0.2, 1..3u32), good()).prop_map(|(number, total, content)| {
+        Op::PutPart { upload: 0, number, total, content: PartContent::Other(content) }
+    })
+}
+
+/// Content that is taken.
+fn good() -> impl Strategy<Value = Sent> {
+    (select(&[1, 300, INLINE, INLINE + 1, 20_000][..]), 0..100usize).prop_map(|(len, seed)| Sent {
+        len,
+        seed,
+        how: How::Frames,
+        declared: Declared::Truth,
+    })
+}
+
+fn not_cut_off(op: Op) -> Op {
+    match op {
+        Op::Complete { upload, .. } => Op::Complete { upload, is_cut_off: false },
+        op => op,
+    }
 }
 
 fn step(op: impl Strategy<Value = Op>) -> impl Strategy<Value = Step> {
@@ -111,7 +174,7 @@ fn changes() -> impl Strategy<Value = Op> {
         3 => (keys(), edit()).prop_map(|(keys, edit)| Op::Update { keys, edit }),
         1 => (key(), 1..4u64, edit())
             .prop_map(|(key, revision, edit)| Op::UpdateAt { key, revision, edit }),
-        2 => keys().prop_map(|keys| Op::Delete { keys }),
+        4 => keys().prop_map(|keys| Op::Delete { keys }),
     ]
 }
 
@@ -202,7 +265,8 @@ fn key() -> impl Strategy<Value = Key> {
 
 /// One or some, perhaps none or one of them again.
 fn keys() -> impl Strategy<Value = Vec<Key>> {
-    prop_oneof![3 => vec(key(), 1), 1 => vec(key(), 0..4)]
+    let neighbours = (0..3u8).prop_map(|pick| vec![Key::Id(pick), Key::Id(pick + 1)]);
+    prop_oneof![3 => vec(key(), 1), 1 => vec(key(), 0..4), 1 => neighbours]
 }
 
 fn attributes() -> impl Strategy<Value = Said> {
@@ -295,7 +359,7 @@ fn begin() -> impl Strategy<Value = Begin> {
     ];
     let total = prop_oneof![6 => Just(None), 4 => (1..4u32).prop_map(Some), 1 => select(&[0, 18, 19][..]).prop_map(Some)];
     let lifetime = select(vec![MINUTE, HOUR * 3, HOUR * 9]);
-    (attributes(), declared, total, lifetime, option::weighted(0.25, key())).prop_map(
+    (attributes(), declared, total, lifetime, option::weighted(0.35, key())).prop_map(
         |(attributes, declared, total, lifetime, target)| Begin {
             attributes,
             declared,

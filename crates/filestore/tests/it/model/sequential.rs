@@ -13,12 +13,12 @@ use crate::store::rig::HOUR;
 
 #[test]
 fn memory_answers_as_the_model() {
-    check(150, steps(1..60), |steps| block_on(answers_as_the_model(Over::Memory, steps)));
+    check(150, steps(1..80), |steps| block_on(answers_as_the_model(Over::Memory, steps)));
 }
 
 #[test]
 fn sqlite_answers_as_the_model() {
-    check(30, steps(1..60), |steps| block_on(answers_as_the_model(Over::Sqlite, steps)));
+    check(30, steps(1..150), |steps| block_on(answers_as_the_model(Over::Sqlite, steps)));
 }
 
 async fn answers_as_the_model(over: Over, steps: Vec<Step>) -> Result<(), String> {
