@@ -124,10 +124,18 @@ class Server:
 
     def stored(self):
         """The ids of all files there are, as 32 hex digits, past every dialect."""
+        return {bytes(row[0]).hex() for row in self._query("SELECT id FROM file")}
+
+    def look_up(self, statement, *values):
+        """The one value that the statement finds in the database."""
+        [[value]] = self._query(statement, *values)
+        return value
+
+    def _query(self, statement, *values):
         database = self.data / "metadata.sqlite"
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
         try:
-            return {bytes(row[0]).hex() for row in connection.execute("SELECT id FROM file")}
+            return connection.execute(statement, values).fetchall()
         finally:
             connection.close()
 

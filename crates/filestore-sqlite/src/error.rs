@@ -90,7 +90,8 @@ impl From<SqliteError> for Error {
                 Self::new(kind_of(cause.sqlite_error_code()), message).with_source(cause)
             }
             SqliteError::Commit(CommitFailure { code: Some(ErrorCode::DiskFull), .. }) => {
-                Self::new(ErrorKind::StorageFull, message)
+                // SQLite takes the whole transaction back here, so there is no doubt to speak of.
+                Self::new(ErrorKind::StorageFull, "the database has no room left")
             }
             SqliteError::Commit(_) | SqliteError::Stopped(_) | SqliteError::Gone(_) => {
                 Self::unavailable(message)

@@ -283,7 +283,11 @@ impl Files {
 
     /// Inserts a record. A number that the tenant has already is drawn again.
     async fn insert(&self, new: NewFile, content: Option<ContentSource>) -> Result<FileRecord> {
-        let now = self.store.0.clock.now();
+        // Nothing is published before it is made.
+        let now = match &content {
+            Some(ContentSource::New(content)) => content.stored,
+            _ => self.store.0.clock.now(),
+        };
         let mut record = FileRecord {
             id: new.id.map_or_else(|| FileId::mint(now), Ok)?,
             number: FileNumber::mint(now)?,

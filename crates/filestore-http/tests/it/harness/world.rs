@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use filestore::{
-    Clock, Durability, FileStore, Files, FsBlobs, Limits, MemoryBlobs, MemoryRepository, Subject,
-    SystemClock, Tenant,
+    Clock, Cond, Durability, FileStore, Files, FsBlobs, Limits, MemoryBlobs, MemoryRepository,
+    Subject, SystemClock, Tenant,
 };
 use filestore_http::auth::Secret;
 use filestore_http::dialects::{Cdf, Entity, Idempiere, Jea, Jmix, Molgenis};
@@ -88,6 +88,11 @@ impl World {
         self.files().count(&[]).await.unwrap()
     }
 
+    /// How many of them have content.
+    pub(crate) async fn count_whole(&self) -> u64 {
+        self.files().count(&[Cond::HasContent(true)]).await.unwrap()
+    }
+
     /// Sends a request with a good token.
     pub(crate) async fn send(&self, ask: Ask) -> Reply {
         self.send_bare(ask.bearer(super::Token::full())).await
@@ -96,16 +101,24 @@ impl World {
     /// Sends a request as it is. What holds for every answer is looked at here: its request id,
     /// that it is no client's mistake turned into a server's, and that its length is true.
     pub(crate) async fn send_bare(&self, mut ask: Ask) -> Reply {
-        if let Some(mut first) = ask.first.take() {
-            let credentials = ask.headers.get_all(AUTHORIZATION).into_iter().cloned();
-            first.headers.extend(credentials.map(|it| (Some(AUTHORIZATION), it)));
-            let begun = self.exchange(*first).await;
-            if !begun.status.is_success() {
-                return begun;
-            }
-            ask.target = ask.target.replace("{id}", begun.json()["uploadId"].as_str().unwrap());
+        let Some(mut first) = ask.first.take() else { return self.exchange(ask).await };
+        let credentials = ask.headers.get_all(AUTHORIZATION).into_iter().cloned();
+        first.headers.extend(credentials.map(|it| (Some(AUTHORIZATION), it)));
+        let first = self.exchange(*first).await;
+        if !first.status.is_success() {
+            return first;
         }
-        self.exchange(ask).await
+        let mut reply = self.exchange(ask.filled_in(&first.json())).await;
+        reply.first = Some(Box::new(first));
+        reply
+    }
+
+    /// A request whose [first](Ask::after) is done, and what that was answered.
+    pub(crate) async fn begun(&self, mut ask: Ask) -> (Ask, Option<Box<Reply>>) {
+        let Some(first) = ask.first.take() else { return (ask, None) };
+        let first = self.send(*first).await;
+        assert!(first.status.is_success(), "{first:?}");
+        (ask.filled_in(&first.json()), Some(Box::new(first)))
     }
 
     async fn exchange(&self, ask: Ask) -> Reply {
@@ -118,7 +131,8 @@ impl World {
         let (head, body) = answer.into_parts();
         let announced = http_body::Body::size_hint(&body).exact().unwrap();
         let body = body.collect().await.unwrap().to_bytes();
-        let reply = Reply { status: head.status, headers: head.headers, body, read_body };
+        let reply =
+            Reply { status: head.status, headers: head.headers, body, read_body, first: None };
         // Whoever waits to be asked for the body must not be asked behind a refusal either.
         tokio::task::yield_now().await;
         let asked_late = !read_body && polled.load(Ordering::SeqCst);

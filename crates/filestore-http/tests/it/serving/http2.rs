@@ -11,9 +11,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::{Running, soon};
-use crate::harness::{Ask, Token, noise};
-use crate::subject::{File, Subject};
-use crate::{jea, jmix, molgenis};
+use crate::harness::{Ask, Reply, Token, noise};
+use crate::molgenis;
+use crate::subject::{ALL, File, Subject};
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -43,18 +43,18 @@ fn whole(ask: &Ask) -> Body {
 async fn every_dialect_is_served_with_many_requests_at_once() {
     let running = Running::start(ServeOptions::default()).await;
     let client = connect(&running).await;
-    let apis: [&'static dyn Subject; 3] = [&jea::Api, &molgenis::Api, &jmix::Api];
     let content = noise(200_000);
     let rounds = (0..30).map(|n| {
-        let (api, client) = (apis[n % 3], &client);
+        let (api, client, running) = (ALL[n % 5], &client, &running);
         let content = &content[n..];
         async move {
-            let upload = api.upload(&File::of(content)).bearer(Token::full());
+            let (upload, first) = running.world.begun(api.upload(&File::of(content))).await;
+            let upload = upload.bearer(Token::full());
             let body = whole(&upload);
             let (status, headers, body) = send(client, upload, body).await;
             assert!(status.is_success(), "{status}");
             assert_eq!(headers["x-request-id"].len(), 36);
-            let uploaded = crate::harness::Reply { status, headers, body, read_body: true };
+            let uploaded = Reply { status, headers, body, read_body: true, first };
             // Absolute URLs know where they were asked for.
             for location in uploaded.headers.get_all("location") {
                 assert!(location.to_str().unwrap().starts_with("http://files.test:8080/"));
