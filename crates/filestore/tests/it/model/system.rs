@@ -116,6 +116,10 @@ impl Node {
 
     /// Makes a call.
     pub(crate) async fn ask(&self, names: &Names, who: Who, op: &Op) -> Outcome {
+        if matches!(op, Op::Advance(_) | Op::Sweep) {
+            // What was begun for a call that failed may still have its turn: it has it before this.
+            let _ = self.repository.inner.ready().await;
+        }
         let outcome = self.call(names, who, op).await;
         super::tally::TALLY.count(op, &outcome);
         outcome
