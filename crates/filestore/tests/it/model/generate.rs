@@ -136,7 +136,9 @@ fn good() -> impl Strategy<Value = Sent> {
 }
 
 /// A call looks up a client's own name at its beginning, and means the file that has it then. One
-/// that goes on to change the file is more than one step if the name moves meanwhile.
+/// that goes on to change the file is more than one step if the name moves meanwhile. So is a copy
+/// that takes a name: it may outlive the file, as long as another shares the content, and find free
+/// what that file had.
 fn by_id(op: Op) -> Op {
     let id = |key| match key {
         Key::External(_) => Key::Id(1),
@@ -146,6 +148,9 @@ fn by_id(op: Op) -> Op {
         Op::Write { key, content } => Op::Write { key: id(key), content },
         Op::UpdateAt { key, revision, edit } => Op::UpdateAt { key: id(key), revision, edit },
         Op::Delete { keys } => Op::Delete { keys: keys.into_iter().map(id).collect() },
+        Op::Copy { from, attributes, .. } => {
+            Op::Copy { from: id(from), id: None, attributes: Said { external: None, ..attributes } }
+        }
         op => op,
     }
 }
