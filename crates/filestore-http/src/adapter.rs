@@ -173,6 +173,18 @@ impl AdapterBuilder {
         self
     }
 
+    /// From now on a file whose terms of this name are numbers of security categories is there only
+    /// for callers who have all of them ([`Principal::security_categories`]), in every dialect.
+    /// "Cognite CDF Files" keeps them as [`Cdf::SECURITY_CATEGORIES`].
+    ///
+    /// [`Principal::security_categories`]: crate::auth::Principal::security_categories
+    /// [`Cdf::SECURITY_CATEGORIES`]: crate::dialects::Cdf::SECURITY_CATEGORIES
+    #[must_use]
+    pub fn enforce_security_categories(mut self, terms: impl Into<String>) -> Self {
+        self.host.categories = Some(terms.into());
+        self
+    }
+
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use crate::error::{Error, Result};
 use crate::id::{Subject, Timestamp};
-use crate::record::{Extent, FileRecord, Term};
+use crate::record::{Attributes, Extent, FileRecord, Term};
 
 /// Which files of a tenant, and how many at a time.
 #[derive(Clone, Debug)]
@@ -132,6 +132,37 @@ pub enum SetField {
 }
 
 impl SetField {
+    /// Whether the record has no values but these.
+    pub(crate) fn is_within(&self, attributes: &Attributes, allowed: &[Term]) -> bool {
+        let is_allowed = |label: &String| allowed.iter().any(|it| *it == Term::Text(label.clone()));
+        match self {
+            Self::Labels => attributes.labels.iter().all(is_allowed),
+            Self::Terms(name) => {
+                let mut terms = attributes.terms.get(name).into_iter().flatten();
+                terms.all(|term| allowed.contains(term))
+            }
+        }
+    }
+
+    /// Gives `to` the values that `from` has.
+    pub(crate) fn carry(&self, from: &Attributes, to: &mut Attributes) {
+        match self {
+            Self::Labels => {
+                let missing = from.labels.iter().filter(|it| !to.labels.contains(it));
+                let missing: Vec<_> = missing.cloned().collect();
+                to.labels.extend(missing);
+            }
+            Self::Terms(name) => {
+                let values = from.terms.get(name).into_iter().flatten();
+                let own = to.terms.get(name).map(Vec::as_slice).unwrap_or_default();
+                let missing: Vec<_> = values.filter(|it| !own.contains(it)).cloned().collect();
+                if !missing.is_empty() {
+                    to.terms.entry(name.clone()).or_default().extend(missing);
+                }
+            }
+        }
+    }
+
     fn holds(&self, record: &FileRecord, wanted: &Term) -> bool {
         match (self, wanted) {
             (Self::Labels, Term::Text(text)) => record.attributes.labels.contains(text),
@@ -179,6 +210,8 @@ pub enum Cond {
     AnyOf(SetField, Vec<Term>),
     /// All of the values are there; always true of no values.
     AllOf(SetField, Vec<Term>),
+    /// No others than these values are there; always true where the record has none.
+    NoneBut(SetField, Vec<Term>),
     /// The extent is set and overlaps.
     Overlaps(Extent),
 }
@@ -199,6 +232,7 @@ impl Cond {
             Self::Metadata(key, value) => record.attributes.metadata.get(key) == Some(value),
             Self::AnyOf(field, terms) => terms.iter().any(|term| field.holds(record, term)),
             Self::AllOf(field, terms) => terms.iter().all(|term| field.holds(record, term)),
+            Self::NoneBut(field, terms) => field.is_within(&record.attributes, terms),
             Self::Overlaps(extent) => {
                 record.attributes.extent.is_some_and(|own| own.overlaps(extent))
             }

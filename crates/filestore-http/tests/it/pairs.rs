@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use filestore::{Attributes, Digest, FileId, FileKey, FileNumber, FileRecord};
+use filestore::{Attributes, Digest, FileId, FileKey, FileNumber, FileRecord, Term};
+use filestore_http::dialects::Cdf;
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -99,6 +100,7 @@ on_every_backend!(cases:
     a_file_without_content_is_there_for_who_can_give_it_some
     what_one_dialect_deleted_is_gone_in_all
     rights_and_tenants_hold_across_dialects
+    what_a_caller_may_not_see_is_in_no_dialect
 );
 
 async fn stored(world: &World, from: &Names, file: &File<'_>) -> FileRecord {
@@ -239,6 +241,33 @@ async fn what_one_dialect_deleted_is_gone_in_all(world: &World) {
                 reader.api.assert_error(&reply);
             }
         }
+    }
+}
+
+async fn what_a_caller_may_not_see_is_in_no_dialect(world: &World) {
+    let strict = world.strict();
+    let mut attributes = Attributes::named("secret.bin");
+    let categories = vec![Term::Int(1), Term::Int(2)];
+    attributes.terms.insert(Cdf::SECURITY_CATEGORIES.to_owned(), categories);
+    let record = world.files().create(attributes, "secret").await.unwrap();
+    for by in &ALL {
+        let id = (by.write)(&record);
+        let hidden = by.api.not_found();
+        for (categories, status) in [(&[1, 2, 3][..], 200), (&[1], hidden), (&[], hidden)] {
+            let token = Token::in_categories(categories);
+            let reply = strict.send_bare(Ask::get(by.api.at(&id)).bearer(token)).await;
+            if status == hidden {
+                by.api.assert_error(&reply);
+            }
+            reply.expect(status);
+        }
+        for change in by.api.changes(&id) {
+            let reply = strict.send_bare(change.bearer(Token::in_categories(&[2]))).await;
+            assert!(reply.status.is_client_error(), "{reply:?}");
+        }
+        assert_eq!(world.files().stat(record.id).await.unwrap(), record);
+        // Where it is not enforced, nothing is hidden.
+        world.send(Ask::get(by.api.at(&id))).await.expect(200);
     }
 }
 

@@ -50,6 +50,11 @@ fn conditions() -> Vec<Vec<Cond>> {
     let labels = |labels: &[&str]| labels.iter().map(|label| Term::from(*label)).collect();
     let everywhere = Extent { min_x: -1e300, max_x: f64::INFINITY, min_y: -1e9, max_y: 1e9 };
     let corner = Extent { min_x: 0.0, max_x: 2.0, min_y: -0.5, max_y: -0.4 };
+    // Some files end right before it: in an index of fewer bits they do not.
+    let past = (10.0_f64 / 3.0 + 0.1).next_up();
+    let third = Extent { min_x: past, max_x: 40.0 / 3.0, min_y: -20.0 / 3.0, max_y: 0.0 };
+    let many: Vec<Term> = (0..30).map(|n| Term::from(format!("a{n}").as_str())).collect();
+    let half = |n: &str| Cond::Metadata(text("half"), text(n));
     vec![
         vec![],
         vec![Cond::Number(100..=4200)],
@@ -89,6 +94,15 @@ fn conditions() -> Vec<Vec<Cond>> {
         vec![Cond::Time(TimeField::Stored, Timestamp::default()..=Timestamp::MAX)],
         vec![Cond::Overlaps(everywhere)],
         vec![Cond::Overlaps(corner)],
+        vec![Cond::Overlaps(third)],
+        vec![Cond::Overlaps(third), half("0"), Cond::Number(100..=4200)],
+        vec![Cond::AnyOf(SetField::Labels, many.clone())],
+        vec![Cond::AnyOf(SetField::Labels, many.clone()), half("0")],
+        vec![half("1"), Cond::AllOf(SetField::Labels, labels(&["l1"]))],
+        vec![half("1"), Cond::AllOf(SetField::Labels, labels(&["l1", "all"])), Cond::Owner(ann())],
+        vec![Cond::Is(Directory, text("/dir/1")), half("0"), Cond::Number(100..=4200)],
+        vec![Cond::Prefix(Directory, text("/dir/")), Cond::AnyOf(SetField::Labels, many)],
+        vec![Cond::Time(TimeField::SourceCreated, moment(100)..=moment(500)), half("1")],
         vec![
             Cond::Time(TimeField::SourceCreated, moment(100)..=moment(650)),
             Cond::Time(TimeField::SourceCreated, moment(90)..=moment(600)),

@@ -78,7 +78,8 @@ impl FileStore {
 
     /// The files of `tenant`, on behalf of `subject`, who owns what it makes.
     pub fn files(&self, tenant: &Tenant, subject: &Subject) -> Files {
-        Files { store: self.clone(), tenant: tenant.clone(), owner: subject.clone() }
+        let (store, tenant, owner) = (self.clone(), tenant.clone(), subject.clone());
+        Files { store, tenant, owner, sight: None }
     }
 
     /// The limits it enforces.

@@ -10,7 +10,7 @@ use filestore::{
 use filestore_http::auth::Secret;
 use filestore_http::dialects::{Cdf, Entity, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::presign::{PresignKey, PresignKeys, Presigner};
-use filestore_http::{Adapter, X_REQUEST_ID};
+use filestore_http::{Adapter, AdapterBuilder, X_REQUEST_ID};
 use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
 use http::header::AUTHORIZATION;
 use http_body_util::BodyExt;
@@ -23,9 +23,6 @@ use super::{Ask, Reply, TENANT};
 pub(crate) const HOST: &str = "files.test:8080";
 /// Most bytes of a file.
 pub(crate) const MAX_FILE: usize = 512 << 10;
-
-/// Where files are that only those see who have their security categories.
-pub(crate) const STRICT_CDF: &str = "/strict/files";
 
 /// A server without a socket, and the store behind it.
 pub(crate) struct World {
@@ -61,21 +58,30 @@ impl World {
     }
 
     fn over(store: FileStore, clock: Arc<dyn Clock>, dir: Option<TempDir>) -> Self {
+        let adapter = Self::builder(&store, clock).build();
+        Self { adapter, store, _dir: dir }
+    }
+
+    /// A server over the same store that enforces security categories.
+    pub(crate) fn strict(&self) -> Self {
+        let builder = Self::builder(&self.store, Arc::new(SystemClock));
+        let adapter = builder.enforce_security_categories(Cdf::SECURITY_CATEGORIES).build();
+        Self { adapter, store: self.store.clone(), _dir: None }
+    }
+
+    fn builder(store: &FileStore, clock: Arc<dyn Clock>) -> AdapterBuilder {
         let keys =
             PresignKeys::new(PresignKey::derive(&Secret::new(&"x".repeat(32)).unwrap()).unwrap());
         let presigner = Presigner::new(keys, clock);
         let builder = Adapter::builder(store.clone(), authenticator(), presigner);
         let builder =
             Cdf::mounts().into_iter().fold(builder, |builder, (at, cdf)| builder.mount(at, cdf));
-        let adapter = builder
-            .mount(STRICT_CDF, Cdf::bare().enforcing_security_categories())
+        builder
             .mount(Jea::MOUNT, Jea)
             .mount(Molgenis::MOUNT, Molgenis)
             .mount(Jmix::MOUNT, Jmix::new(vec![Entity::product()]))
             .mount(Idempiere::UPLOADS, Idempiere::uploads())
             .mount(Idempiere::MODELS, Idempiere::models())
-            .build();
-        Self { adapter, store, _dir: dir }
     }
 
     /// The tenant's files, without HTTP between.

@@ -87,6 +87,12 @@ async fn both_names_of_the_parameter_ask_for_a_url_and_only_positive_numbers_get
         for odd in ["soon", "1.5", "99999999999999999999"] {
             Api.assert_error(&world.send(ask(&format!("{name}={odd}"))).await.expect(400));
         }
+        // Given again, it says the same, or nobody knows which of them counts.
+        world.send(ask(&format!("{name}=60&expireInSeconds=60"))).await.expect(200);
+        for odd in ["soon", "61", ""] {
+            let query = format!("{name}=60&expireInSeconds={odd}");
+            Api.assert_error(&world.send(ask(&query)).await.expect(400));
+        }
     }
 }
 

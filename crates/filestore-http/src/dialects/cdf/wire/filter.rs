@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use filestore::{Cond, Error, Result, SetField, Term, TextField, TimeField, Timestamp};
+use filestore::{Cond, Error, FileRecord, Result, SetField, Term, TextField, TimeField, Timestamp};
 use serde::Deserialize;
 
 use super::geo::{GeoFilter, PlaceTest};
@@ -68,6 +68,13 @@ pub(in crate::dialects::cdf) struct Conditions {
     pub(in crate::dialects::cdf) all: Vec<Cond>,
     /// What is looked at on the files it finds.
     pub(in crate::dialects::cdf) place: Option<PlaceTest>,
+}
+
+impl Conditions {
+    /// Whether a file fits that the store found.
+    pub(in crate::dialects::cdf) fn fit(&self, record: &FileRecord) -> bool {
+        self.place.as_ref().is_none_or(|place| place.holds(record))
+    }
 }
 
 impl Filter {
