@@ -119,6 +119,7 @@ macro_rules! upload_repository_conformance {
                 a_session_without_parts_becomes_empty_content
                 a_completion_is_repeated_without_effect
                 a_deleted_file_stays_deleted
+                replaced_content_stays_replaced
                 publishing_depends_on_the_state
                 a_taken_name_leaves_it_sealed
                 a_session_may_replace_content

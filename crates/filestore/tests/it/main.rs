@@ -7,4 +7,5 @@
 mod backends;
 mod broken;
 mod crash;
+mod model;
 mod store;

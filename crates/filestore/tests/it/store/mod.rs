@@ -6,6 +6,7 @@ mod copies;
 mod files;
 mod fsck;
 mod interrupted;
+mod late;
 mod opening;
 mod ranges;
 mod records;

@@ -174,7 +174,7 @@ impl Rig {
     }
 }
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000)
 }
 

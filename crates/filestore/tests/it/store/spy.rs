@@ -45,6 +45,11 @@ impl Hooks {
         self.actions.lock().unwrap().entry(place).or_default().push_back(Box::pin(action));
     }
 
+    /// Does no more at the place than to pass it.
+    pub(crate) fn clear(&self, place: &'static str) {
+        self.actions.lock().unwrap().remove(place);
+    }
+
     /// From now on every call stops for a moment before and after, so that it can be dropped there.
     pub(crate) fn yield_everywhere(&self) {
         self.yields.store(true, Ordering::SeqCst);
