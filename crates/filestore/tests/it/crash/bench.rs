@@ -155,7 +155,7 @@ impl Bench {
 
     pub(crate) async fn copy(&self, from: &'static str, to: &'static str) {
         let (files, content) = (self.files(), self.account().held(from));
-        self.change(to, content, files.copy(key(from), named(to))).await;
+        self.change(to, content, Box::pin(files.copy(key(from), named(to)))).await;
     }
 
     pub(crate) async fn delete(&self, name: &'static str) {
