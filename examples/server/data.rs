@@ -31,7 +31,10 @@ pub(crate) async fn open(config: &Config) -> Result<FileStore, String> {
     }
     let repository = SqliteRepository::open(dir.join(DATABASE), options)
         .map_err(|error| explain(dir, &error))?;
-    let store = FileStore::builder(blobs, repository).limits(config.limits.clone());
+    let mut store = FileStore::builder(blobs, repository).limits(config.limits.clone());
+    if config.verify_reads {
+        store = store.verify_reads();
+    }
     store.open().await.map_err(|error| explain(dir, &error))
 }
 

@@ -140,12 +140,16 @@ def test_fsck_finds_a_short_blob(stored):
     assert download(server, token, large).status_code >= 500, "a short blob is never served"
 
 
-def test_fsck_finds_flipped_bits_when_it_reads(stored):
-    server, token, blob, large, small = stored
+def flip_a_bit(blob):
     content = bytearray(blob.read_bytes())
-    content[500_000] ^= 1
+    content[len(content) // 2] ^= 1
     os.chmod(blob, 0o600)
     blob.write_bytes(content)
+
+
+def test_fsck_finds_flipped_bits_when_it_reads(stored):
+    server, token, blob, large, small = stored
+    flip_a_bit(blob)
     assert server.command("fsck").returncode == 0, "sizes are right"
     checked = server.command("fsck", "--read-data")
     assert checked.returncode == 1, checked.stdout
@@ -153,6 +157,25 @@ def test_fsck_finds_flipped_bits_when_it_reads(stored):
     assert server.command("fsck", "--quarantine").returncode == 1
     assert download(server, token, large).status_code >= 500
     assert download(server, token, small).content == b"small"
+
+
+def test_downloads_of_flipped_bits_break_off_where_reads_are_verified(start):
+    server = start("--verify-reads")
+    token = server.token()
+    sound, content = upload(server, token, os.urandom(MIB)).json()["id"], os.urandom(MIB)
+    [before] = server.blobs()
+    large = upload(server, token, content).json()["id"]
+    [blob] = {*server.blobs()} - {before}
+    assert download(server, token, large).content == content
+    flip_a_bit(blob)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        download(server, token, large)
+    assert len(download(server, token, sound).content) == MIB
+
+    small = upload(server, token, content[:20_000]).json()["id"]
+    [blob] = {*server.blobs()} - {before, blob}
+    flip_a_bit(blob)
+    assert download(server, token, small).status_code == 500, "it is refused before its first byte"
 
 
 def test_fsck_finds_an_orphan_and_sweep_collects_it(stored):

@@ -9,7 +9,7 @@ use crate::backend::{BlobInfo, BlobState, Content, KnownBlob, Segment};
 use crate::error::{ErrorKind, Result};
 use crate::hash::Hasher;
 use crate::id::{BlobKey, ContentId};
-use crate::store::open::read_segments;
+use crate::store::open::{Trust, read_segments};
 use crate::store::{FileStore, for_each_frame};
 
 const PAGE: u32 = 1000;
@@ -200,7 +200,7 @@ impl FileStore {
 
     async fn segment_condition(&self, segment: &Segment, whole: &mut Hasher) -> Condition {
         let mut own = Hasher::default();
-        let bytes = read_segments(Arc::clone(&self.0.blobs), [segment.clone()]);
+        let bytes = read_segments(Arc::clone(&self.0.blobs), [segment.clone()], Trust::Length);
         let read = for_each_frame(bytes, |frame| {
             own.update(frame);
             whole.update(frame);

@@ -30,6 +30,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BlobKey, FileId, StoreId, Subject, Tenant};
 use crate::memory::{MemoryBlobs, MemoryRepository};
+use crate::store::open::Trust;
 use crate::stream::ByteStream;
 
 /// A file store: bytes in a [`BlobStore`], everything else in a [`Repository`].
@@ -46,6 +47,7 @@ struct Inner {
     repository: Arc<dyn Repository>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    trust: Trust,
     /// Sessions whose completion runs in this process, so that whoever merely asks for their
     /// status does not start it a second time.
     completing: Mutex<HashSet<FileId>>,
@@ -58,6 +60,7 @@ pub struct FileStoreBuilder {
     repository: Arc<dyn Repository>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    trust: Trust,
 }
 
 impl FileStore {
@@ -68,6 +71,7 @@ impl FileStore {
             repository: Arc::new(repository),
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            trust: Trust::default(),
         }
     }
 
@@ -113,6 +117,16 @@ impl FileStoreBuilder {
         self
     }
 
+    /// Has what is read hashed, and compared with what was stored: bytes that were damaged since are
+    /// an error before the last of them is handed out. Reading then takes about as much processor
+    /// time as storing. A range that is only a part of a segment has no digest of its own, and is
+    /// read as it is.
+    #[must_use]
+    pub fn verify_reads(mut self) -> Self {
+        self.trust = Trust::Digest;
+        self
+    }
+
     /// Opens the store, after making sure that blobs and metadata belong together: both carry the
     /// store's id, and blobs without one take it when the metadata know of no blobs yet.
     ///
@@ -134,12 +148,13 @@ impl FileStoreBuilder {
     }
 
     fn finish(self) -> FileStore {
-        let Self { blobs, repository, limits, clock } = self;
+        let Self { blobs, repository, limits, clock, trust } = self;
         FileStore(Arc::new(Inner {
             blobs,
             repository,
             limits,
             clock,
+            trust,
             completing: Mutex::default(),
         }))
     }
