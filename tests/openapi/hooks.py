@@ -1,5 +1,6 @@
 """What a description cannot say, and what schemathesis would hardly ever hit upon."""
 
+import json
 import os
 from itertools import cycle
 
@@ -31,7 +32,12 @@ def sent(value):
 
 
 def shaped(value):
-    """Closes the rings of polygons. Those made up cross themselves, and nothing is within such a shape."""
+    """Closes the rings of polygons. Those made up cross themselves, and nothing is within such a shape.
+
+    A place is limited to 32 KiB of JSON, which no schema can say.
+    """
+    if len(json.dumps(value.get("geoLocation"))) > 16 << 10:
+        del value["geoLocation"]
     rings = value.get("coordinates")
     if value.get("type") == "Polygon":
         close(rings)

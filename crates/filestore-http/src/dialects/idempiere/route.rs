@@ -92,12 +92,9 @@ fn url_life(head: Head<'_>) -> Result<Option<u64>, Fault> {
     let query = Query::parse(head.query())?;
     let is_life = |name: &str| matches!(name, "expiresInSeconds" | "expireInSeconds");
     let mut texts = query.pairs().filter(|(name, _)| is_life(name)).map(|(_, text)| text);
-    let text = texts.next().unwrap_or_default();
+    let Some(text) = texts.next() else { return Ok(None) };
     if texts.any(|other| other != text) {
         return Err(Error::invalid("expiresInSeconds has two values").into());
-    }
-    if text.is_empty() {
-        return Ok(None);
     }
     let seconds: i64 =
         text.parse().map_err(|_| Error::invalid("expiresInSeconds is a number of seconds"))?;

@@ -55,12 +55,22 @@ fn parse_geometry(value: &Value) -> Result<Geometry> {
         return Err(wrong(&format!("a geometry's type is one of {}", TYPES.join(", "))));
     }
     // Members of other names may hold anything, numbers of any length among it.
-    let bare = json!({"type": kind, "coordinates": value.get("coordinates")});
+    let bare = json!({"type": kind, "coordinates": value.get("coordinates").map(as_floats)});
     let geometry = serde_json::from_value::<geojson::Geometry>(bare)
         .map_err(|_| wrong("coordinates do not fit the geometry's type"))?;
     check(&geometry.value)?;
     Geometry::try_from(&geometry.value)
         .map_err(|_| wrong("coordinates do not fit the geometry's type"))
+}
+
+/// The value with each number as the float it stands for: a [`Value`] keeps the digits as they came,
+/// and `10.50` or `1e-05` would be no float to the library.
+fn as_floats(value: &Value) -> Value {
+    match value {
+        Value::Array(elements) => elements.iter().map(as_floats).collect(),
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        other => other.clone(),
+    }
 }
 
 /// RFC 7946, section 3.1; nothing is empty.
@@ -284,6 +294,15 @@ mod tests {
             vec(ring(), 1..3).prop_map(|it| json!(it)).prop_map(of("Polygon")),
             vec(vec(ring(), 1..3), 1..3).prop_map(|it| json!(it)).prop_map(of("MultiPolygon")),
         ]
+    }
+
+    #[test]
+    fn numbers_are_read_however_they_are_written() {
+        for number in ["10.5", "10.50", "1.05e1", "105e-01", "10.500000000000000000000001"] {
+            let text = format!(r#"{{"type":"Point","coordinates":[{number},-1e-05]}}"#);
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(parse_geometry(&value).unwrap(), geo::Point::new(10.5, -1e-5).into());
+        }
     }
 
     proptest! {
