@@ -133,7 +133,7 @@ pub use memory::{MemoryBlobs, MemoryRepository};
 pub use other::{Expected, OtherRecord, RecordChange};
 pub use query::{
     Cond, Cursor, FileQuery, NameMatch, Page, SetField, TextField, TimeField, fold, prefix_bound,
-    trigrams,
+    runs, trigrams,
 };
 pub use range::RangeSpec;
 pub use record::{Attributes, ContentInfo, Expect, Extent, FileKey, FileRecord, NewFile, Term};

@@ -183,7 +183,7 @@ pub enum NameMatch {
     Prefix,
     /// It contains the text.
     Contains,
-    /// It shares a trigram with the text: three characters in a row.
+    /// It contains one of the text's [`runs`].
     Similar,
 }
 
@@ -247,7 +247,7 @@ impl NameMatch {
             Self::Is => name == text,
             Self::Prefix => name.starts_with(text),
             Self::Contains => name.contains(text),
-            Self::Similar => trigrams(text).iter().any(|trigram| name.contains(trigram.as_str())),
+            Self::Similar => runs(text).iter().any(|run| name.contains(run)),
         }
     }
 }
@@ -280,6 +280,20 @@ pub fn trigrams(folded: &str) -> Vec<String> {
     found
 }
 
+/// The distinct parts of folded text one of which a similar name has: three to ten characters, so
+/// long that they make up three tenths of the text's trigrams.
+pub fn runs(folded: &str) -> Vec<&str> {
+    let starts: Vec<_> = folded.char_indices().map(|(at, _)| at).chain([folded.len()]).collect();
+    let trigrams = starts.len().saturating_sub(3);
+    let length = (trigrams * 3).div_ceil(10).clamp(1, 8) + 2;
+    let ends = starts.iter().skip(length);
+    let mut found: Vec<_> =
+        starts.iter().zip(ends).filter_map(|(start, end)| folded.get(*start..*end)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// The least text that is greater than every text with this prefix, for `>= prefix AND < bound`
 /// over bytes; `None` when there is none. Bytes, since it need not be UTF-8.
 pub fn prefix_bound(prefix: &str) -> Option<Vec<u8>> {
@@ -302,6 +316,15 @@ mod tests {
         assert_eq!(fold("My_CAD-File (7).FBX"), "my cad file 7 fbx");
         assert_eq!(fold("  Übung 文件.txt "), "übung 文件 txt");
         assert_eq!(fold("..."), "");
+    }
+
+    #[test]
+    fn runs_make_up_three_tenths_of_a_text() {
+        assert_eq!(runs("über"), ["ber", "übe"]);
+        assert_eq!(runs("reprot 1"), ["epro", "ot 1", "prot", "repr", "rot "]);
+        assert_eq!(runs("aaaa"), ["aaa"]);
+        assert!(runs("re").is_empty() && runs("").is_empty());
+        assert!(runs(&"long text ".repeat(30)).iter().all(|run| run.len() == 10));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The indexes that can yield candidates for conditions.
 
-use filestore::{Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, trigrams};
+use filestore::{
+    Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, runs, trigrams,
+};
 use rusqlite::types::Value;
 
 use super::filter::{HASHES, Sql, bytes, clamped_int, json, term_hashes};
@@ -10,8 +12,9 @@ use crate::sql::millis;
 /// Drivers among which is chosen at most: counting the candidates of each takes its time.
 const DRIVERS: usize = 16;
 
-/// Trigrams that are looked up for one text at most.
+/// Trigrams that are looked up for one text at most, and texts for one list.
 const TRIGRAMS: usize = 100;
+const RUNS: usize = 100;
 
 /// Values whose files are merged while they are walked at most.
 const MERGED: usize = 16;
@@ -89,14 +92,12 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
         Cond::Name(NameMatch::Is, name) => equal_name(tenant, name),
         Cond::Name(NameMatch::Prefix, prefix) => name_prefix(tenant, prefix),
         Cond::Name(NameMatch::Contains, part) => {
-            let mut parts = trigrams(part);
-            parts.truncate(TRIGRAMS);
-            return named(tenant, &parts, " AND ").into_iter().collect();
+            return named(tenant, &[part]).into_iter().collect();
         }
         Cond::Name(NameMatch::Similar, text) => {
-            let parts = trigrams(text);
-            let parts = if parts.len() > TRIGRAMS { &[] } else { parts.as_slice() };
-            return named(tenant, parts, " OR ").into_iter().collect();
+            let runs = runs(text);
+            let runs = if runs.len() > RUNS { &[] } else { runs.as_slice() };
+            return named(tenant, runs).into_iter().collect();
         }
         Cond::Time(field, range) => {
             timed(tenant, *field, millis(*range.start()), millis(*range.end()))
@@ -253,18 +254,29 @@ fn by_term(tenant: i64, scan: Sql, filter: Sql) -> Driver {
     }
 }
 
-/// Names that have all or any of the trigrams; `None` when there is no trigram to go by.
-fn named(tenant: i64, trigrams: &[String], operator: &str) -> Option<Driver> {
-    if trigrams.is_empty() {
+/// Names that have all trigrams of any of the parts, and the part itself as far as the key tells;
+/// `None` when there is no trigram to go by.
+fn named(tenant: i64, parts: &[&str]) -> Option<Driver> {
+    let quoted = |trigram: String| format!("\"{}\"", trigram.replace('"', "\"\""));
+    let all_of = |part: &&str| {
+        let trigrams: Vec<_> = trigrams(part).into_iter().take(TRIGRAMS).map(quoted).collect();
+        (!trigrams.is_empty()).then(|| format!("({})", trigrams.join(" AND ")))
+    };
+    let matches = parts.iter().map(all_of).collect::<Option<Vec<_>>>()?;
+    if matches.is_empty() {
         return None;
     }
-    let phrases: Vec<_> =
-        trigrams.iter().map(|trigram| format!("\"{}\"", trigram.replace('"', "\"\""))).collect();
-    let params = [Value::Text(phrases.join(operator)), Value::Integer(((tenant + 1) << 40) - 1)];
+    let params = [Value::Text(matches.join(" OR ")), Value::Integer(((tenant + 1) << 40) - 1)];
+    let is_in_key = "OR instr(f.name_key, ?) ".repeat(parts.len());
+    let mut keys = vec![Value::Integer(tenant), Value::Integer(KEY_LEN as i64)];
+    keys.extend(parts.iter().map(|part| bytes(part)));
     Some(Driver {
         join: Sql::with(
-            "CROSS JOIN file f ON f.row = n.rowid AND +f.tenant = ?",
-            [Value::Integer(tenant)],
+            format!(
+                "CROSS JOIN file f ON f.row = n.rowid AND +f.tenant = ? \
+                 AND (length(f.name_key) >= ? {is_in_key})"
+            ),
+            keys,
         ),
         order: Order::Row,
         column: "n.rowid",

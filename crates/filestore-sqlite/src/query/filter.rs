@@ -3,7 +3,7 @@
 //! Every column has a `+` before it: it keeps SQLite from walking an index for the filter, which is
 //! the driver's to choose.
 
-use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound, trigrams};
+use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound, runs};
 use rusqlite::types::Value;
 
 use crate::index::{KEY_LEN, TermHash, pair_hash, term_hash};
@@ -63,7 +63,7 @@ pub(super) fn filters(tenant: i64, conds: &[Cond]) -> (Vec<Sql>, Vec<&Cond>) {
 pub(super) fn never(cond: &Cond) -> bool {
     match cond {
         Cond::AnyOf(_, values) => values.is_empty(),
-        Cond::Name(NameMatch::Similar, text) => trigrams(text).is_empty(),
+        Cond::Name(NameMatch::Similar, text) => runs(text).is_empty(),
         // Folding leaves nothing of this character, and full-text queries end at it.
         Cond::Name(_, text) => text.contains('\0'),
         _ => false,

@@ -1,6 +1,6 @@
 //! Files found by conditions and by name.
 
-use filestore::{Cond, FileRecord, fold, trigrams};
+use filestore::{Cond, FileRecord, fold, runs, trigrams};
 
 use super::Model;
 use crate::model::answer::Answer;
@@ -36,7 +36,7 @@ impl Model {
 }
 
 /// The text itself, a name that begins with it, one with a word that does, one that contains it,
-/// one that shares three tenths of its trigrams; `None` of all others.
+/// one that has a run of it; `None` of all others.
 fn relevance(file: &FileRecord, text: &str) -> Option<(u8, usize)> {
     let name = fold(&file.attributes.name);
     let contains = [
@@ -48,8 +48,8 @@ fn relevance(file: &FileRecord, text: &str) -> Option<(u8, usize)> {
     if let Some(rank) = contains.iter().position(|holds| *holds) {
         return Some((rank as u8, 0));
     }
+    let is_similar = runs(text).iter().any(|run| name.contains(run));
     let wanted = trigrams(text);
     let shared = wanted.iter().filter(|trigram| name.contains(trigram.as_str())).count();
-    let is_similar = shared > 0 && shared * 10 >= wanted.len() * 3;
     is_similar.then(|| (4, 1000 - shared * 1000 / wanted.len()))
 }
