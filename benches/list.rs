@@ -47,22 +47,34 @@ fn conditions() -> Vec<(&'static str, Vec<Cond>)> {
     let assets = SetField::Terms("cdf.assetIds".into());
     let moment = |step: u64| Timestamp::from_millis(step * 1000);
     let place = Extent { min_x: 10.0, max_x: 10.5, min_y: 10.0, max_y: 10.5 };
+    let region = Extent { min_x: 0.0, max_x: 50.0, min_y: 0.0, max_y: 50.0 };
+    let some_of = |count: i64| (0..count).map(|n| Term::Int(n * 7)).collect::<Vec<_>>();
     vec![
         ("all", vec![]),
         ("name", vec![Cond::Is(TextField::Name, "report 1234.pdf".into())]),
         ("source", vec![Cond::Is(TextField::Source, "source 7".into())]),
         ("metadata", vec![Cond::Metadata("batch".into(), "321".into())]),
         ("label", vec![Cond::AnyOf(SetField::Labels, label("label 3"))]),
-        ("asset", vec![Cond::AnyOf(assets, vec![Term::Int(77)])]),
+        ("asset", vec![Cond::AnyOf(assets.clone(), vec![Term::Int(77)])]),
+        ("ten-assets", vec![Cond::AnyOf(assets.clone(), some_of(10))]),
+        ("fifty-assets", vec![Cond::AnyOf(assets, some_of(50))]),
         ("directory-prefix", vec![Cond::Prefix(TextField::Directory, "/plant 12/".into())]),
         ("external-prefix", vec![Cond::Prefix(TextField::ExternalId, "x-1999".into())]),
         ("time", vec![Cond::Time(TimeField::SourceCreated, moment(1000)..=moment(3000))]),
         ("extent", vec![Cond::Overlaps(place)]),
+        ("region", vec![Cond::Overlaps(region)]),
         (
             "label-and-metadata",
             vec![
                 Cond::AllOf(SetField::Labels, label("label 3")),
                 Cond::Metadata("kind".into(), "kind 3".into()),
+            ],
+        ),
+        (
+            "source-and-metadata",
+            vec![
+                Cond::Is(TextField::Source, "source 7".into()),
+                Cond::Metadata("kind".into(), "kind 7".into()),
             ],
         ),
     ]

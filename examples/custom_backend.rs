@@ -1,4 +1,4 @@
-//! A blob store of one's own: four methods, and one line that runs the whole conformance suite.
+//! A blob store of one's own: five methods, and one line that runs the whole conformance suite.
 //!
 //! This one keeps blobs gathered in one `HashMap` behind a lock; what matters is what its methods
 //! promise, which is written on each method of [`BlobStore`].
@@ -51,7 +51,7 @@ impl BlobStore for MapBlobs {
                 Ok(bytes.slice(start..end).into())
             }
             // Never a short answer.
-            _ => Err(Error::unavailable("the blob is shorter than the range asks for")),
+            _ => Err(Error::internal("the blob is shorter than the range asks for")),
         }
     }
 
@@ -75,6 +75,11 @@ impl BlobStore for MapBlobs {
             .collect();
         blobs.sort_by_key(|blob| blob.key);
         stream::iter(blobs).map(Ok).boxed()
+    }
+
+    /// A map takes blobs at any time.
+    async fn ready(&self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// Let only tokens with the right claim see files that have security categories
     #[arg(long, global = true)]
     pub enforce_security_categories: bool,
+    /// Hash what is downloaded, and break off before the end of what was damaged on the disk
+    #[arg(long, global = true)]
+    pub verify_reads: bool,
     /// File that holds the secret which tokens are signed with; the variable
     /// FILESTORE_JWT_SECRET holds the secret itself
     #[arg(long, global = true, env = "FILESTORE_JWT_SECRET_FILE", value_name = "FILE")]

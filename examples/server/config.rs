@@ -28,8 +28,10 @@ pub(crate) struct Config {
     pub cors: Vec<HeaderValue>,
     pub sweep_interval: Duration,
     pub limits: Limits,
+    pub reserve: Option<u64>,
     pub serving: ServeOptions,
     pub enforce_security_categories: bool,
+    pub verify_reads: bool,
     pub inline_extensions: Option<Vec<String>>,
     pub entities: Vec<Entity>,
     pub tokens: Tokens,
@@ -64,6 +66,7 @@ struct File {
     oidc_issuer: Option<String>,
     audience: Option<String>,
     enforce_security_categories: bool,
+    verify_reads: bool,
     inline_extensions: Option<Vec<String>>,
     limits: FileLimits,
     claims: Option<Claims>,
@@ -79,6 +82,7 @@ struct FileLimits {
     max_connections: Option<usize>,
     keep_deleted: Option<u64>,
     drain_within: Option<u64>,
+    reserve: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,11 +113,13 @@ impl Config {
             },
             enforce_security_categories: options.enforce_security_categories
                 || file.enforce_security_categories,
+            verify_reads: options.verify_reads || file.verify_reads,
             cors: parse_origins(&either(&options.cors_origin, file.cors_origins))?,
             sweep_interval: Duration::from_secs(
                 options.sweep_interval.or(file.sweep_interval).unwrap_or(600).max(1),
             ),
             limits,
+            reserve: file.limits.reserve,
             serving,
             inline_extensions: file.inline_extensions,
             entities: file.entity.unwrap_or_else(|| vec![Entity::product()]),

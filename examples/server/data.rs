@@ -25,10 +25,16 @@ pub(crate) async fn open(config: &Config) -> Result<FileStore, String> {
     let dir = &config.data;
     create(dir)?;
     let blobs = FsBlobs::open(dir, config.durability).map_err(|error| explain(dir, &error))?;
-    let options = SqliteOptions { durability: config.durability, ..SqliteOptions::default() };
+    let mut options = SqliteOptions { durability: config.durability, ..SqliteOptions::default() };
+    if let Some(reserve) = config.reserve {
+        options.reserve = reserve;
+    }
     let repository = SqliteRepository::open(dir.join(DATABASE), options)
         .map_err(|error| explain(dir, &error))?;
-    let store = FileStore::builder(blobs, repository).limits(config.limits.clone());
+    let mut store = FileStore::builder(blobs, repository).limits(config.limits.clone());
+    if config.verify_reads {
+        store = store.verify_reads();
+    }
     store.open().await.map_err(|error| explain(dir, &error))
 }
 

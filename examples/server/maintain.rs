@@ -31,7 +31,7 @@ pub(crate) async fn fsck(config: &Config, options: &FsckOptions) -> Result<(), F
 }
 
 fn show(report: &FsckReport) {
-    let FsckReport { missing, wrong_size, orphans, damaged, .. } = report;
+    let FsckReport { missing, wrong_size, orphans, damaged, unreadable, .. } = report;
     println!("blobs          {}", report.blobs);
     println!("contents read  {}", report.contents_read);
     let blobs = |what, keys: &[BlobKey]| keys.iter().for_each(|key| println!("{what} blob {key}"));
@@ -39,5 +39,6 @@ fn show(report: &FsckReport) {
     blobs("wrong size of", wrong_size);
     blobs("orphaned", orphans);
     damaged.iter().for_each(|id: &ContentId| println!("damaged content {id}"));
+    unreadable.iter().for_each(|id: &ContentId| println!("unreadable content {id}"));
     println!("{}", if report.is_clean() { "all is well" } else { "something is wrong" });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use filestore::{FileStore, Sweep};
 use filestore_http::dialects::{Cdf, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::protocol::media::InlinePolicy;
-use filestore_http::{Adapter, AdapterBuilder, Cors, serve};
+use filestore_http::{Adapter, Cors, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -61,10 +61,15 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
         builder =
             builder.inline(InlinePolicy::of_extensions(extensions.iter().map(String::as_str))?);
     }
+    if config.enforce_security_categories {
+        builder = builder.enforce_security_categories(Cdf::SECURITY_CATEGORIES);
+    }
     for dialect in &config.dialects {
         builder = match dialect.as_str() {
             "jea" => builder.mount(Jea::MOUNT, Jea),
-            "cdf" => mount_cdf(builder, config.enforce_security_categories),
+            "cdf" => {
+                Cdf::mounts().into_iter().fold(builder, |builder, (at, cdf)| builder.mount(at, cdf))
+            }
             "molgenis" => builder.mount(Molgenis::MOUNT, Molgenis),
             "idempiere" => builder
                 .mount(Idempiere::UPLOADS, Idempiere::uploads())
@@ -74,14 +79,6 @@ fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
         };
     }
     Ok(builder.build())
-}
-
-fn mount_cdf(builder: AdapterBuilder, enforces_security_categories: bool) -> AdapterBuilder {
-    Cdf::mounts().into_iter().fold(builder, |builder, (at, cdf)| {
-        let cdf =
-            if enforces_security_categories { cdf.enforcing_security_categories() } else { cdf };
-        builder.mount(at, cdf)
-    })
 }
 
 async fn keep_sweeping(store: FileStore, every: Duration) {

@@ -29,10 +29,10 @@ CLEAN_ENVIRONMENT = {
 } | {"NO_PROXY": "*"}
 
 
-def run_server(*arguments, env=None, cwd=None, timeout=120):
-    """Runs the server's program to its end."""
+def run_server(*arguments, env=None, cwd=None, timeout=120, under=()):
+    """Runs the server's program to its end, under another program if one is given."""
     return subprocess.run(
-        [BINARY, *map(str, arguments)],
+        list(map(str, [*under, BINARY, *arguments])),
         env=CLEAN_ENVIRONMENT | (env or {}),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
@@ -43,16 +43,19 @@ def run_server(*arguments, env=None, cwd=None, timeout=120):
 
 
 class Server:
-    """A running server with its data folder. `stop` asserts a graceful end."""
+    """A running server with its data folder. `stop` asserts a graceful end.
 
-    def __init__(self, data, *flags, env=None, cwd=None):
+    `under` is a program, with its arguments, that runs the server and has the same process id."""
+
+    def __init__(self, data, *flags, env=None, cwd=None, under=()):
         self.data, self.flags, self.env, self.cwd = Path(data), flags, env or {}, cwd
+        self.under = under
         self.log = self.data.with_name(self.data.name + ".log")
         self.errors = self.data.with_name(self.data.name + ".errors")
         self.start()
 
     def start(self):
-        command = [BINARY, "--data", self.data, *self.flags]
+        command = [*self.under, BINARY, "--data", self.data, *self.flags]
         if "--listen" not in self.flags and "FILESTORE_LISTEN" not in self.env:
             command += ["--listen", "127.0.0.1:0"]
         with open(self.log, "wb") as out, open(self.errors, "wb") as err:
@@ -118,16 +121,25 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def command(self, *arguments):
+    def command(self, *arguments, under=()):
         """A subcommand, run beside the server on the same data."""
-        return run_server(*arguments, "--data", self.data, env=self.env)
+        return run_server(*arguments, "--data", self.data, env=self.env, under=under)
 
     def stored(self):
-        """The ids of all files there are, as 32 hex digits, past every dialect."""
+        """The ids of all files there are, as 32 hex digits."""
+        return {bytes(row[0]).hex() for row in self.query("SELECT id FROM file")}
+
+    def look_up(self, statement, *values):
+        """The one value that the statement finds in the database."""
+        [[value]] = self.query(statement, *values)
+        return value
+
+    def query(self, statement, *values):
+        """The rows that the statement finds in the database, past every dialect."""
         database = self.data / "metadata.sqlite"
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
         try:
-            return {bytes(row[0]).hex() for row in connection.execute("SELECT id FROM file")}
+            return connection.execute(statement, values).fetchall()
         finally:
             connection.close()
 
@@ -140,8 +152,42 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)[1]) * 1024
 
+    def is_traced(self):
+        """Whether all threads of the process are, or it has ended."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/status")
+        try:
+            return all("TracerPid:\t0\n" not in it.read_text() for it in threads)
+        except OSError:
+            # A thread that ended meanwhile, or all of them.
+            return self.process.poll() is not None
+
     def connect(self, timeout=30):
         return socket.create_connection((self.host, self.port), timeout=timeout)
+
+
+class Traced:
+    """A running server under strace, whose calls are logged, and meddled with as `inject` says
+    (`fsync:error=EIO:when=2`; the count is of each thread). `paths` leaves all other files alone."""
+
+    def __init__(self, server, log, inject, paths=()):
+        assert tool("strace"), "strace is not installed"
+        self.log = log
+        command = ["strace", "-f", "-y", "-o", log, "-e", f"trace={inject.partition(':')[0]}"]
+        command += ["-e", f"inject={inject}", "-p", server.process.pid]
+        command += [flag for path in paths for flag in ("-P", path)]
+        self.process = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        wait_for(lambda: server.process.poll() is not None or server.is_traced(), "a tracer")
+
+    def calls(self):
+        """The lines of the log that are calls."""
+        return [line for line in self.log.read_text().splitlines() if "(" in line]
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)
 
 
 def wait_for(condition, what, within=60):

@@ -162,9 +162,10 @@ def test_node(server, token):
     assert json.loads(done.stdout) == {"jea": True, "molgenis": True, "jmix": True, "stream": True}
 
 
-# One file, three names: each dialect reads what any of them stored.
-@pytest.mark.parametrize("origin", ["jea", "molgenis", "jmix"])
-def test_one_file_under_each_dialects_name(server, token, api, origin):
+# One file, five names: each dialect reads what any of them stored, and a deletion is one in all.
+@pytest.mark.parametrize("origin", ["jea", "molgenis", "jmix", "idempiere", "cdf"])
+@pytest.mark.parametrize("deletes", ["jea", "molgenis", "idempiere", "cdf"])
+def test_one_file_under_each_dialects_name(server, token, api, origin, deletes):
     content = os.urandom(50_000)
     match origin:
         case "jea":
@@ -178,26 +179,60 @@ def test_one_file_under_each_dialects_name(server, token, api, origin):
         case "jmix":
             made = api.post(f"{server.url}/rest/files?name=a.jpg", data=content)
             raw = uuid.UUID(made.json()["fileRef"].split("/")[5][:36]).bytes
+        case "idempiere":
+            body = {"fileName": "a.jpg", "sha256": sha256(content)}
+            made = api.post(f"{server.url}/api/v1/uploads", json=body).json()
+            raw = uuid.UUID(made["uploadId"]).bytes
+            for order, piece in [(2, content[20_000:]), (1, content[:20_000])]:
+                url = f"{server.url}/api/v1/uploads/{made['uploadId']}/chunks/{order}"
+                assert api.put(url, data=piece, headers={"X-Total-Chunks": "2"}).status_code == 200
+        case "cdf":
+            made = api.post(f"{server.url}/files", json={"name": "a.jpg"}).json()
+            assert requests.put(made["uploadUrl"], data=content).status_code == 200
+            raw = server.look_up("SELECT id FROM file WHERE number = ?", made["id"])
     name = raw.hex() if origin == "jea" else "a.jpg"
     base32 = base64.b32encode(raw).decode().rstrip("=").lower()
     day = uuid_day(raw)
     extension = "" if origin == "jea" else ".jpg"
     reference = f"fs://{day}/{uuid.UUID(bytes=raw)}{extension}?name={name}"
+    number = server.look_up("SELECT number FROM file WHERE id = ?", raw)
 
     meta = api.get(f"{server.url}/api/files/{base32}").json()
     assert (meta["filename"], meta["size"]) == (name, len(content))
-    for url in [
+    file = api.get(f"{server.url}/files/{number}").json()
+    assert (file["name"], file["uploaded"]) == (name, True)
+    upload = api.get(f"{server.url}/api/v1/uploads/{uuid.UUID(bytes=raw)}").json()
+    assert (upload["fileName"], upload["status"]) == (name, "COMPLETED")
+    urls = [
         f"{server.url}/jea_web/api/download/{raw.hex()}",
         f"{server.url}/jea_web/api/view/{raw.hex()}",
         f"{server.url}/api/files/{base32}?alt=media",
         f"{server.url}/rest/files?fileRef={quote_plus(reference)}",
-    ]:
+        f"{server.url}/api/v1/uploads/{uuid.UUID(bytes=raw)}/file",
+        f"{server.url}/files/{number}/content",
+    ]
+    tags = set()
+    for url in urls:
         answer = api.get(url)
         assert answer.status_code == 200, (url, answer.text)
         assert answer.content == content
+        digest = base64.b64encode(bytes.fromhex(sha256(content))).decode()
+        assert answer.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+        tags.add(answer.headers["ETag"])
+    assert len(tags) == 1
 
-    assert api.delete(f"{server.url}/api/files/{base32}").status_code == 204
-    assert api.get(f"{server.url}/jea_web/api/download/{raw.hex()}").status_code == 404
+    match deletes:
+        case "jea":
+            gone = api.delete(f"{server.url}/jea_web/api/files/{raw.hex()}")
+        case "molgenis":
+            gone = api.delete(f"{server.url}/api/files/{base32}")
+        case "idempiere":
+            gone = api.delete(f"{server.url}/api/v1/uploads/{uuid.UUID(bytes=raw)}")
+        case "cdf":
+            gone = api.post(f"{server.url}/files/delete", json={"items": [{"id": number}]})
+    assert gone.ok, gone.text
+    for url in urls:
+        assert api.get(url).status_code == (400 if "/content" in url else 404), url
 
 
 def uuid_day(raw):

@@ -2,6 +2,7 @@
 full disk, and files larger than memory."""
 
 import base64
+import contextlib
 import os
 import random
 import subprocess
@@ -10,7 +11,8 @@ import threading
 import pytest
 import requests
 
-from harness import Server, curl, sha256, sha256_of, wait_for
+from disks import Disk, Unmountable
+from harness import Server, bearer, curl, sha256, sha256_of, wait_for
 
 MIB = 1 << 20
 
@@ -30,6 +32,11 @@ def download(server, token, id):
 def of_raw(id):
     """The identifier of 32 hex digits as MOLGENIS writes it."""
     return base64.b32encode(bytes.fromhex(id)).decode().rstrip("=").lower()
+
+
+def raw(id):
+    """The other way round."""
+    return base64.b32decode(id.upper() + "======").hex()
 
 
 # -- kill -9 ------------------------------------------------------------------------------------
@@ -133,12 +140,16 @@ def test_fsck_finds_a_short_blob(stored):
     assert download(server, token, large).status_code >= 500, "a short blob is never served"
 
 
-def test_fsck_finds_flipped_bits_when_it_reads(stored):
-    server, token, blob, large, small = stored
+def flip_a_bit(blob):
     content = bytearray(blob.read_bytes())
-    content[500_000] ^= 1
+    content[len(content) // 2] ^= 1
     os.chmod(blob, 0o600)
     blob.write_bytes(content)
+
+
+def test_fsck_finds_flipped_bits_when_it_reads(stored):
+    server, token, blob, large, small = stored
+    flip_a_bit(blob)
     assert server.command("fsck").returncode == 0, "sizes are right"
     checked = server.command("fsck", "--read-data")
     assert checked.returncode == 1, checked.stdout
@@ -146,6 +157,25 @@ def test_fsck_finds_flipped_bits_when_it_reads(stored):
     assert server.command("fsck", "--quarantine").returncode == 1
     assert download(server, token, large).status_code >= 500
     assert download(server, token, small).content == b"small"
+
+
+def test_downloads_of_flipped_bits_break_off_where_reads_are_verified(start):
+    server = start("--verify-reads")
+    token = server.token()
+    sound, content = upload(server, token, os.urandom(MIB)).json()["id"], os.urandom(MIB)
+    [before] = server.blobs()
+    large = upload(server, token, content).json()["id"]
+    [blob] = {*server.blobs()} - {before}
+    assert download(server, token, large).content == content
+    flip_a_bit(blob)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        download(server, token, large)
+    assert len(download(server, token, sound).content) == MIB
+
+    small = upload(server, token, content[:20_000]).json()["id"]
+    [blob] = {*server.blobs()} - {before, blob}
+    flip_a_bit(blob)
+    assert download(server, token, small).status_code == 500, "it is refused before its first byte"
 
 
 def test_fsck_finds_an_orphan_and_sweep_collects_it(stored):
@@ -223,20 +253,15 @@ def test_three_gibibytes_in_little_memory(start, tmp_path):
 # -- a full disk --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 16 MiB; takes root."""
-    if os.geteuid() != 0:
-        pytest.skip("A DISK THAT IS FULL WAS NOT TESTED: only root mounts a small one")
-    at = tmp_path / "disk"
-    at.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", at], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"A DISK THAT IS FULL WAS NOT TESTED: {mounted.stderr.strip()}")
-    yield at
-    subprocess.run(["umount", at], check=True)
+@pytest.fixture(params=["tmpfs", "ext4"])
+def small_disk(request, tmp_path):
+    """A disk of 24 MiB; takes root."""
+    try:
+        disk = Disk(tmp_path / "disk", request.param, 24)
+    except Unmountable as reason:
+        pytest.skip(f"A DISK THAT IS FULL WAS NOT TESTED: {reason}")
+    yield disk.at
+    disk.unmount()
 
 
 @pytest.fixture
@@ -279,23 +304,24 @@ def test_large_file_on_a_full_disk(cramped, send):
     assert_well(server)
 
 
+def fill(server, token):
+    """Stores small files until one is refused; their content by id."""
+    acknowledged = {}
+    with requests.Session() as session:
+        for _ in range(5_000):
+            content = os.urandom(10_000)
+            answer = upload(server, token, content, session)
+            if answer.status_code != 201:
+                assert answer.status_code == 507, answer.text
+                return acknowledged
+            acknowledged[answer.json()["id"]] = content
+    raise AssertionError("the disk never filled up")
+
+
 def test_small_files_until_the_disk_is_full(cramped):
     server, ballast = cramped
     token = server.token()
-    acknowledged = {}
-
-    def fill():
-        with requests.Session() as session:
-            for _ in range(5_000):
-                content = os.urandom(10_000)
-                answer = upload(server, token, content, session)
-                if answer.status_code != 201:
-                    return answer
-                acknowledged[answer.json()["id"]] = content
-        raise AssertionError("the disk never filled up")
-
-    refusal = fill()
-    assert refusal.status_code == 507, refusal.text
+    acknowledged = fill(server, token)
     for id, content in list(acknowledged.items())[-20:]:
         assert download(server, token, id).content == content, "reads go on"
     ballast.unlink()
@@ -307,3 +333,38 @@ def test_small_files_until_the_disk_is_full(cramped):
     assert {of_raw(id) for id in server.stored()} == set(acknowledged)
     for id, content in acknowledged.items():
         assert download(server, token, id).content == content
+
+
+def test_deleting_from_a_full_disk(cramped, small_disk):
+    """What frees room has room: that of the reserve."""
+    server, ballast = cramped
+    token = server.token()
+    auth = bearer(token)
+    large = upload(server, token, os.urandom(MIB)).json()["id"]
+    new = {"fileName": "a", "sha256": sha256(b"never sent")}
+    begun = requests.post(f"{server.url}/api/v1/uploads", json=new, headers=auth).json()
+    small = fill(server, token)
+    with contextlib.suppress(OSError), open(small_disk / "rest", "wb", buffering=0) as rest:
+        while rest.write(bytes(4096)):
+            pass
+
+    canceled = requests.delete(f"{server.url}/api/v1/uploads/{begun['uploadId']}", headers=auth)
+    assert canceled.status_code == 200, canceled.text
+    kept = small.popitem()
+    with requests.Session() as session:
+        for id in [large, *small]:
+            gone = session.delete(f"{server.url}/api/files/{id}", headers=auth)
+            assert gone.status_code == 204, gone.text
+    assert server.stored() == {raw(kept[0])}
+    assert upload(server, token, b"needs room").status_code == 507
+    assert server.status("/readyz") == 200, "that a disk is full is no failure"
+    assert server.command("sweep").returncode == 0
+
+    (small_disk / "rest").unlink()
+    ballast.unlink()
+    assert upload(server, token, b"has room").status_code == 201
+    server.kill()
+    server.start()
+    assert len(server.stored()) == 2
+    assert download(server, token, kept[0]).content == kept[1]
+    assert_well(server)

@@ -22,6 +22,7 @@ use crate::host::Host;
 use crate::origin::Origins;
 use crate::pipeline::Mounted;
 use crate::presign::Presigner;
+use crate::protocol::empty;
 use crate::protocol::media::InlinePolicy;
 
 /// Names the request in answers and logs.
@@ -92,7 +93,6 @@ impl Adapter {
     }
 
     async fn answer(&self, head: Parts, mut body: RequestBody) -> Answer {
-        let id = Uuid::new_v4();
         let mut answer = match self.0.cors.preflight(&head) {
             Some(answer) => answer,
             None => self.dispatch(&head, &mut body).await,
@@ -104,16 +104,12 @@ impl Adapter {
             *answer.body_mut() = keep_length(&mut answer);
         }
         self.0.cors.expose(&head, answer.headers_mut());
-        let mut text = Uuid::encode_buffer();
-        let id: &str = id.hyphenated().encode_lower(&mut text);
-        if let Ok(id) = HeaderValue::from_str(id) {
-            answer.headers_mut().insert(X_REQUEST_ID, id);
-        }
+        let request = named(&mut answer);
         tracing::debug!(
             method = %head.method,
             path = ?head.uri.path(),
             status = answer.status().as_u16(),
-            request = id,
+            %request,
             "answered"
         );
         answer
@@ -173,6 +169,18 @@ impl AdapterBuilder {
         self
     }
 
+    /// From now on a file whose terms of this name are numbers of security categories is there only
+    /// for callers who have all of them ([`Principal::security_categories`]), in every dialect.
+    /// "Cognite CDF Files" keeps them as [`Cdf::SECURITY_CATEGORIES`].
+    ///
+    /// [`Principal::security_categories`]: crate::auth::Principal::security_categories
+    /// [`Cdf::SECURITY_CATEGORIES`]: crate::dialects::Cdf::SECURITY_CATEGORIES
+    #[must_use]
+    pub fn enforce_security_categories(mut self, terms: impl Into<String>) -> Self {
+        self.host.categories = Some(terms.into());
+        self
+    }
+
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
@@ -197,6 +205,23 @@ fn linger(head: &Parts, body: RequestBody) {
     if is_coming && let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(body.drain(DRAIN_BYTES, DRAIN_FOR));
     }
+}
+
+/// A status, to a request that does not get as far as to a dialect.
+pub(crate) fn bare(status: StatusCode) -> Answer {
+    let mut answer = empty(status);
+    named(&mut answer);
+    answer
+}
+
+/// Gives the request of this answer its name.
+fn named(answer: &mut Answer) -> Uuid {
+    let id = Uuid::new_v4();
+    let mut text = Uuid::encode_buffer();
+    if let Ok(text) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)) {
+        answer.headers_mut().insert(X_REQUEST_ID, text);
+    }
+    id
 }
 
 /// Splits a path at a mount point, on the boundary of a segment only.

@@ -1,8 +1,9 @@
 //! What every dialect may ask of the server it runs in.
 
-use filestore::FileStore;
+use filestore::{FileStore, Files, SetField, Term};
 use http::request::Parts;
 
+use crate::auth::Principal;
 use crate::origin::Origins;
 use crate::presign::Presigner;
 use crate::protocol::media::InlinePolicy;
@@ -17,11 +18,27 @@ pub struct Host {
     /// What browsers may show in place.
     pub inline: InlinePolicy,
     pub(crate) origins: Origins,
+    /// The terms of a file that say which categories its readers need, where that is enforced.
+    pub(crate) categories: Option<String>,
 }
 
 impl Host {
     pub(crate) fn new(store: FileStore, presigner: Presigner) -> Self {
-        Self { store, presigner, inline: InlinePolicy::default(), origins: Origins::default() }
+        Self {
+            store,
+            presigner,
+            inline: InlinePolicy::default(),
+            origins: Origins::default(),
+            categories: None,
+        }
+    }
+
+    /// The files that a caller may know of.
+    pub(crate) fn files(&self, caller: &Principal) -> Files {
+        let files = self.store.files(&caller.tenant, &caller.subject);
+        let Some(categories) = &self.categories else { return files };
+        let own = caller.security_categories.iter().copied().map(Term::Int).collect();
+        files.limited(SetField::Terms(categories.clone()), own)
     }
 
     /// Scheme and authority that the client of this request reaches the server by.

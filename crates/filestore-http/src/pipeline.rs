@@ -62,7 +62,7 @@ async fn run<D: Dialect>(
     let principal = authenticate(credentials, authenticator, host, head).await?;
     let route = dialect.route(head)?;
     authorize(&principal, dialect.access(&route), credentials, host, head)?;
-    let files = host.store.files(&principal.tenant, &principal.subject);
+    let files = host.files(&principal);
     dialect.handle(route, Call { files, principal, head, body, host }).await
 }
 

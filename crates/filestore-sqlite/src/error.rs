@@ -36,6 +36,11 @@ pub(crate) struct CommitFailure {
 }
 
 impl CommitFailure {
+    /// What is refused because the disk was full before.
+    pub(crate) fn full() -> Self {
+        Self { code: Some(ErrorCode::DiskFull), message: "the disk is full".to_owned() }
+    }
+
     /// Whether the file can no longer be trusted with writes: what was synced is not known, and a
     /// sync that failed is not repeated.
     pub(crate) fn is_final(&self) -> bool {

@@ -22,7 +22,7 @@ impl LedgerRepository for SqliteRepository {
     }
 
     async fn ready(&self) -> Result<()> {
-        self.commit(|_| Ok(())).await
+        self.free(|_| Ok(())).await
     }
 
     async fn pend(&self, key: BlobKey, ttl: Duration) -> Result<()> {
@@ -39,7 +39,7 @@ impl LedgerRepository for SqliteRepository {
         lease: Duration,
         limit: u32,
     ) -> Result<Vec<BlobKey>> {
-        self.commit(move |work| {
+        self.free(move |work| {
             let deleted = work.now.before(keep_deleted);
             claim(work.db, work.now, deleted, work.now.after(lease), limit)
         })
@@ -48,7 +48,7 @@ impl LedgerRepository for SqliteRepository {
 
     async fn settle(&self, keys: &[BlobKey]) -> Result<()> {
         let keys = keys.to_vec();
-        self.commit(move |work| settle(work.db, &keys)).await
+        self.free(move |work| settle(work.db, &keys)).await
     }
 
     async fn known(&self, after: Option<BlobKey>, limit: u32) -> Result<Vec<KnownBlob>> {

@@ -18,6 +18,7 @@ mod query;
 mod readers;
 mod records;
 mod repository;
+mod reserve;
 mod row;
 mod schema;
 mod sql;

@@ -15,10 +15,19 @@ pub struct SqliteOptions {
     /// Most read connections that are kept open, and most scans that run at a time. Look-ups open
     /// more for as long as they need them.
     pub readers: usize,
+    /// Bytes of the disk that are kept for removals, in a file beside the database: when the disk is
+    /// full, what needs room is refused with [`StorageFull`](filestore::ErrorKind::StorageFull), and
+    /// deleting, ending uploads and sweeping go on. 0 for none.
+    pub reserve: u64,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { durability: Durability::Full, clock: Arc::new(SystemClock), readers: 8 }
+        Self {
+            durability: Durability::Full,
+            clock: Arc::new(SystemClock),
+            readers: 8,
+            reserve: 8 << 20,
+        }
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row, params};
 use crate::SqliteRepository;
 use crate::error::{DbResult, SqliteError};
 use crate::sql::{self, all, change, first, int, millis, time, uint};
+use crate::writer::Work;
 
 const COLUMNS: &str = "kind, key, revision, created, updated, body";
 
@@ -46,11 +47,12 @@ impl RecordRepository for SqliteRepository {
         now: Timestamp,
     ) -> Result<Vec<OtherRecord>> {
         let tenant = tenant.clone();
-        self.commit(move |work| {
+        let removals = changes.iter().all(|change| change.body.is_none());
+        let write = move |work: &mut Work<'_>| {
             let tenant = sql::make_tenant(work.db, &tenant)?;
             write_all(work.db, tenant, &changes, now)
-        })
-        .await
+        };
+        if removals { self.free(write).await } else { self.commit(write).await }
     }
 
     async fn next_number(&self, tenant: &Tenant, counter: &str) -> Result<u32> {

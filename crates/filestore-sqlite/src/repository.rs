@@ -1,4 +1,4 @@
-//! [`SqliteRepository`]: opening one, and the three ways of its traits into the database.
+//! [`SqliteRepository`]: opening one, and the four ways of its traits into the database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::connection;
 use crate::error::DbResult;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
+use crate::reserve::Reserve;
 use crate::schema;
 use crate::uploads;
 use crate::writer::{Work, Writer};
@@ -33,7 +34,8 @@ impl SqliteRepository {
     /// Opens the file at `path`, or makes it, and brings its schema up to date.
     ///
     /// Beside the file SQLite keeps two more, with `-wal` and `-shm` after its name: they belong to
-    /// it and hold committed data. Blocks while it opens.
+    /// it and hold committed data. A third, `-reserve`, holds nothing; see
+    /// [`SqliteOptions::reserve`]. Blocks while it opens.
     ///
     /// # Errors
     /// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) when the file is not a filestore
@@ -48,10 +50,11 @@ impl SqliteRepository {
         let mut db = connection::writing(path, options.durability)?;
         schema::migrate(&mut db)?;
         let last_ticket = uploads::last_ticket(&db)?;
+        let reserve = Reserve::open(path, options.reserve).map_err(Error::from)?;
         let path = std::path::absolute(path).map_err(Error::from)?;
         Ok(Self {
             readers: Arc::new(Readers::new(path, options.readers)),
-            writer: Writer::start(db, Arc::clone(&options.clock))?,
+            writer: Writer::start(db, Arc::clone(&options.clock), reserve)?,
             clock: options.clock,
             last_ticket: AtomicU64::new(last_ticket),
         })
@@ -63,6 +66,14 @@ impl SqliteRepository {
         work: impl FnOnce(&mut Work<'_>) -> DbResult<T> + Send + 'static,
     ) -> Result<T> {
         Ok(self.writer.commit(work).await?)
+    }
+
+    /// A change that frees room, or needs none; see [`Writer::free`].
+    pub(crate) async fn free<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Work<'_>) -> DbResult<T> + Send + 'static,
+    ) -> Result<T> {
+        Ok(self.writer.free(work).await?)
     }
 
     /// A short read, on this thread.

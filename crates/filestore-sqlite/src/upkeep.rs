@@ -56,7 +56,7 @@ impl ContentRepository for SqliteRepository {
     }
 
     async fn quarantine(&self, id: ContentId, damaged: bool) -> Result<()> {
-        self.commit(move |work| {
+        self.free(move |work| {
             change(
                 work.db,
                 "UPDATE content SET damaged = ? WHERE id = ?",

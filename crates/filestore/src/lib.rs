@@ -74,7 +74,7 @@
 //!
 //! # Writing a backend
 //!
-//! [`backend`] has the traits: four methods for bytes, five traits for metadata. Each method's
+//! [`backend`] has the traits: five methods for bytes, five traits for metadata. Each method's
 //! documentation is a contract, and the suite in `conformance` (feature `conformance`) has a test for
 //! each of its promises. The memory backends, [`MemoryBlobs`] and [`MemoryRepository`], are the
 //! smallest examples.
@@ -95,6 +95,7 @@
 //! - `fs` (default): `FsBlobs`, blobs on a local disk. Needs a runtime of tokio.
 //! - `serde`: `Serialize` and `Deserialize` for records, for backends that store them as text.
 //! - `conformance`: the suite that every backend must pass.
+//! - `simulation`: disks for `FsBlobs` that fail and lose power when a test tells them to.
 //!
 //! Without any, the crate needs no runtime.
 
@@ -122,6 +123,8 @@ pub use durability::Durability;
 pub use error::{BoxError, Error, ErrorKind, ItemError, Result};
 #[cfg(feature = "fs")]
 pub use fs::FsBlobs;
+#[cfg(feature = "simulation")]
+pub use fs::simulation;
 pub use hash::{Digest, HashState, Hasher};
 pub use id::{
     BlobKey, ContentId, FileId, FileNumber, Revision, StoreId, Subject, Tenant, Timestamp,
@@ -130,7 +133,7 @@ pub use memory::{MemoryBlobs, MemoryRepository};
 pub use other::{Expected, OtherRecord, RecordChange};
 pub use query::{
     Cond, Cursor, FileQuery, NameMatch, Page, SetField, TextField, TimeField, fold, prefix_bound,
-    trigrams,
+    runs, trigrams,
 };
 pub use range::RangeSpec;
 pub use record::{Attributes, ContentInfo, Expect, Extent, FileKey, FileRecord, NewFile, Term};

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use crate::error::{Error, Result};
 use crate::id::{Subject, Timestamp};
-use crate::record::{Extent, FileRecord, Term};
+use crate::record::{Attributes, Extent, FileRecord, Term};
 
 /// Which files of a tenant, and how many at a time.
 #[derive(Clone, Debug)]
@@ -132,6 +132,37 @@ pub enum SetField {
 }
 
 impl SetField {
+    /// Whether the record has no values but these.
+    pub(crate) fn is_within(&self, attributes: &Attributes, allowed: &[Term]) -> bool {
+        let is_allowed = |label: &String| allowed.iter().any(|it| *it == Term::Text(label.clone()));
+        match self {
+            Self::Labels => attributes.labels.iter().all(is_allowed),
+            Self::Terms(name) => {
+                let mut terms = attributes.terms.get(name).into_iter().flatten();
+                terms.all(|term| allowed.contains(term))
+            }
+        }
+    }
+
+    /// Gives `to` the values that `from` has.
+    pub(crate) fn carry(&self, from: &Attributes, to: &mut Attributes) {
+        match self {
+            Self::Labels => {
+                let missing = from.labels.iter().filter(|it| !to.labels.contains(it));
+                let missing: Vec<_> = missing.cloned().collect();
+                to.labels.extend(missing);
+            }
+            Self::Terms(name) => {
+                let values = from.terms.get(name).into_iter().flatten();
+                let own = to.terms.get(name).map(Vec::as_slice).unwrap_or_default();
+                let missing: Vec<_> = values.filter(|it| !own.contains(it)).cloned().collect();
+                if !missing.is_empty() {
+                    to.terms.entry(name.clone()).or_default().extend(missing);
+                }
+            }
+        }
+    }
+
     fn holds(&self, record: &FileRecord, wanted: &Term) -> bool {
         match (self, wanted) {
             (Self::Labels, Term::Text(text)) => record.attributes.labels.contains(text),
@@ -152,7 +183,7 @@ pub enum NameMatch {
     Prefix,
     /// It contains the text.
     Contains,
-    /// It shares a trigram with the text: three characters in a row.
+    /// It contains one of the text's [`runs`].
     Similar,
 }
 
@@ -179,6 +210,8 @@ pub enum Cond {
     AnyOf(SetField, Vec<Term>),
     /// All of the values are there; always true of no values.
     AllOf(SetField, Vec<Term>),
+    /// No others than these values are there; always true where the record has none.
+    NoneBut(SetField, Vec<Term>),
     /// The extent is set and overlaps.
     Overlaps(Extent),
 }
@@ -199,6 +232,7 @@ impl Cond {
             Self::Metadata(key, value) => record.attributes.metadata.get(key) == Some(value),
             Self::AnyOf(field, terms) => terms.iter().any(|term| field.holds(record, term)),
             Self::AllOf(field, terms) => terms.iter().all(|term| field.holds(record, term)),
+            Self::NoneBut(field, terms) => field.is_within(&record.attributes, terms),
             Self::Overlaps(extent) => {
                 record.attributes.extent.is_some_and(|own| own.overlaps(extent))
             }
@@ -213,7 +247,7 @@ impl NameMatch {
             Self::Is => name == text,
             Self::Prefix => name.starts_with(text),
             Self::Contains => name.contains(text),
-            Self::Similar => trigrams(text).iter().any(|trigram| name.contains(trigram.as_str())),
+            Self::Similar => runs(text).iter().any(|run| name.contains(run)),
         }
     }
 }
@@ -246,6 +280,20 @@ pub fn trigrams(folded: &str) -> Vec<String> {
     found
 }
 
+/// The distinct parts of folded text one of which a similar name has: three to ten characters, so
+/// long that they make up three tenths of the text's trigrams.
+pub fn runs(folded: &str) -> Vec<&str> {
+    let starts: Vec<_> = folded.char_indices().map(|(at, _)| at).chain([folded.len()]).collect();
+    let trigrams = starts.len().saturating_sub(3);
+    let length = (trigrams * 3).div_ceil(10).clamp(1, 8) + 2;
+    let ends = starts.iter().skip(length);
+    let mut found: Vec<_> =
+        starts.iter().zip(ends).filter_map(|(start, end)| folded.get(*start..*end)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// The least text that is greater than every text with this prefix, for `>= prefix AND < bound`
 /// over bytes; `None` when there is none. Bytes, since it need not be UTF-8.
 pub fn prefix_bound(prefix: &str) -> Option<Vec<u8>> {
@@ -268,6 +316,15 @@ mod tests {
         assert_eq!(fold("My_CAD-File (7).FBX"), "my cad file 7 fbx");
         assert_eq!(fold("  Übung 文件.txt "), "übung 文件 txt");
         assert_eq!(fold("..."), "");
+    }
+
+    #[test]
+    fn runs_make_up_three_tenths_of_a_text() {
+        assert_eq!(runs("über"), ["ber", "übe"]);
+        assert_eq!(runs("reprot 1"), ["epro", "ot 1", "prot", "repr", "rot "]);
+        assert_eq!(runs("aaaa"), ["aaa"]);
+        assert!(runs("re").is_empty() && runs("").is_empty());
+        assert!(runs(&"long text ".repeat(30)).iter().all(|run| run.len() == 10));
     }
 
     #[test]

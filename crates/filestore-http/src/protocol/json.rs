@@ -7,7 +7,7 @@ use filestore::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::dialect::Answer;
@@ -42,7 +42,14 @@ pub async fn read_json_within<T: DeserializeOwned>(
     if is_packed {
         bytes = unpacked(&bytes, limit)?;
     }
-    serde_json::from_slice(&bytes).map_err(|error| Error::invalid(format!("invalid JSON: {error}")))
+    from_json(&bytes).map_err(|error| Error::invalid(format!("invalid JSON: {error}")))
+}
+
+/// Parses JSON, all of which is UTF-8 (RFC 8259, section 8.1): by itself, serde_json does not look
+/// at text that nobody asks for.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+    serde_json::from_str(text)
 }
 
 /// RFC 9110, section 8.4.1.3.
@@ -135,6 +142,21 @@ mod tests {
         {
             let error = read(coding, bytes).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{coding}");
+        }
+    }
+
+    #[tokio::test]
+    async fn all_of_a_body_is_utf_8() {
+        #[derive(serde::Deserialize)]
+        struct Nothing {}
+
+        let read = async |body: &'static [u8]| {
+            read_json::<Nothing>(&HeaderMap::new(), &mut RequestBody::new(Full::from(body))).await
+        };
+        assert!(read("{\"passed over\": \"ä\"}".as_bytes()).await.is_ok());
+        for body in [&b"{\"passed over\": \"\xe4\"}"[..], b"{\"\xff\": 1}", b"\xef\xbb\xbf{}"] {
+            let error = read(body).await.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{body:?}");
         }
     }
 }

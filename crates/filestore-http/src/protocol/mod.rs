@@ -16,12 +16,15 @@ pub mod form;
 mod json;
 pub mod media;
 pub mod multipart;
+mod object;
 mod parameters;
 pub mod query;
 pub mod range;
 
 pub use answer::{empty, located};
+pub(crate) use json::from_json;
 pub use json::{JSON_LIMIT, json, json_as, read_json, read_json_within};
+pub use object::Object;
 
 /// Text of a header or a form as people meant it: UTF-8 where it is valid, else ISO-8859-1, which
 /// gives every byte a meaning.

@@ -1,38 +1,43 @@
 //! Serves an adapter on a listener: HTTP/1.1 and HTTP/2 (prior knowledge) with deadlines on every
 //! wait, a cap on connections, and an orderly end.
 
+mod activity;
 mod deadline;
+mod door;
+mod slots;
+mod taken;
 mod transport;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use filestore::BoxError;
-use futures::future::BoxFuture;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use futures::future::{BoxFuture, FutureExt};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-use crate::adapter::Adapter;
-use crate::dialect::Answer;
+use crate::adapter::{Adapter, bare};
+use crate::body::ResponseBody;
 use crate::origin::Peer;
+use activity::{Activity, Patience};
 use deadline::Deadlined;
+use door::{Client, Door};
+use slots::Slots;
+use taken::Taken;
 use transport::Transport;
 
 /// How long to wait for what, and for how many.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// From the end of one request on a connection to the end of the next one's head. An idle
-    /// connection lives this long too; clients keep theirs for shorter. One of HTTP/2 is asked this
-    /// often whether it lives, has this long to answer, and may be idle.
+    /// From the end of one request on a connection to the end of the next one's head; an idle
+    /// connection lives so long, and clients keep theirs for shorter. One of HTTP/2 is asked this
+    /// often whether it lives, and has this long to answer.
     pub head_within: Duration,
     /// Bytes of a request's head, at most.
     pub max_head: usize,
@@ -48,7 +53,8 @@ pub struct ServeOptions {
     pub body_within: Duration,
     /// While the client takes nothing of an answer.
     pub write_idle: Duration,
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time. When there are so many, the one that has waited longest for a
+    /// request gives way to a new one; when requests run on all, new ones wait.
     pub max_connections: usize,
     /// HTTP/2 streams of one connection at a time.
     pub max_streams: u32,
@@ -83,32 +89,34 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let server = Server {
-        slots: Arc::new(Semaphore::new(options.max_connections)),
-        options: Arc::new(options),
-        adapter,
-    };
-    let graceful = GracefulShutdown::new();
+    let patience = Patience { head: options.head_within, write: options.write_idle };
+    let slots = Slots::new(options.max_connections, patience);
+    let server = Server { options: Arc::new(options), adapter };
+    let mut door = Door { listener, slots: Arc::clone(&slots), waiting: None };
+    // Each connection holds a receiver; that all of these are gone says that none runs any more.
+    let (draining, drained) = watch::channel(());
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
-            (client, slot) = server.accept(&listener) => {
-                let running = graceful.watch(server.connection(client, KeepAlive::Yes));
-                tokio::spawn(until_end(running, slot));
+            client = door.next() => {
+                let connection = server.connection(client, KeepAlive::Until(drained.clone()));
+                tokio::spawn(connection);
             }
             () = &mut shutdown => break,
         }
     }
     server.adapter.drain();
+    drop(drained);
+    draining.send_replace(());
     let late = async {
         loop {
-            let (client, slot) = server.accept(&listener).await;
-            tokio::spawn(until_end(server.connection(client, KeepAlive::No), slot));
+            let client = door.next().await;
+            tokio::spawn(server.connection(client, KeepAlive::No));
         }
     };
     tokio::select! {
         () = late => {}
-        () = graceful.shutdown() => {}
+        () = draining.closed() => {}
         () = tokio::time::sleep(server.options.drain_within) => {}
     }
 }
@@ -116,55 +124,75 @@ pub async fn serve(
 struct Server {
     adapter: Adapter,
     options: Arc<ServeOptions>,
-    slots: Arc<Semaphore>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Whether a connection is for more than one request.
 enum KeepAlive {
-    Yes,
+    /// As long as the sender has not sent.
+    Until(watch::Receiver<()>),
     No,
 }
 
-struct Client {
-    stream: TcpStream,
-    address: SocketAddr,
+impl KeepAlive {
+    async fn is_over(&mut self) {
+        match self {
+            // A sender that is gone is none that waits.
+            Self::Until(drained) => drained.changed().await.unwrap_or(()),
+            Self::No => std::future::pending().await,
+        }
+    }
 }
 
 impl Server {
-    /// The next client, once there is a free slot for it.
-    async fn accept(&self, listener: &TcpListener) -> (Client, OwnedSemaphorePermit) {
-        loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-                // The semaphore is never closed.
-                return std::future::pending().await;
-            };
-            match listener.accept().await {
-                Ok((stream, address)) => return (Client { stream, address }, slot),
-                // Out of descriptors, or a client that left at once: neither is a reason to end.
-                Err(error) => {
-                    tracing::warn!(%error, "could not accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+    /// Serves a client until it leaves, or has to.
+    fn connection(
+        &self,
+        client: Client,
+        mut keep_alive: KeepAlive,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let Client { stream, address, slot } = client;
+        // Head and first bytes leave in one write; nothing is gained by waiting for more.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+        let activity = Arc::clone(&slot.activity);
+        let transport = TokioIo::new(Transport::new(stream, Arc::clone(&activity)));
+        let (adapter, options) = (self.adapter.clone(), Arc::clone(&self.options));
+        let service = Entrance { adapter, options, peer: Peer(address), activity };
+        let protocols = self.protocols(&keep_alive);
+        let connection = protocols.serve_connection(transport, service).into_owned();
+        async move {
+            tokio::pin!(connection);
+            let mut is_leaving = false;
+            let ended = loop {
+                tokio::select! {
+                    ended = &mut connection => break ended,
+                    () = keep_alive.is_over(), if !is_leaving => {
+                        connection.as_mut().graceful_shutdown();
+                        is_leaving = true;
+                    }
+                    () = slot.activity.over() => {
+                        // One of HTTP/2 is told that it ends; nothing more is waited for.
+                        connection.as_mut().graceful_shutdown();
+                        break connection.now_or_never().unwrap_or(Ok(()));
+                    }
                 }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
             }
         }
     }
 
-    fn connection(
-        &self,
-        client: Client,
-        keep_alive: KeepAlive,
-    ) -> impl GracefulConnection<Error = BoxError> + Send + 'static {
-        // Head and first bytes leave in one write; nothing is gained by waiting for more.
-        if let Err(error) = client.stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
+    fn protocols(&self, keep_alive: &KeepAlive) -> auto::Builder<TokioExecutor> {
         let options = &self.options;
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
-            .timer(TokioTimer::new())
-            .keep_alive(keep_alive == KeepAlive::Yes)
-            .header_read_timeout(options.head_within)
+            .keep_alive(!matches!(keep_alive, KeepAlive::No))
+            // Whoever has sent a whole request and closed its side still waits for the answer.
+            .half_close(true)
+            .header_read_timeout(None)
             .max_headers(options.max_headers);
         builder
             .http2()
@@ -174,49 +202,51 @@ impl Server {
             .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
             .keep_alive_interval(options.head_within)
             .keep_alive_timeout(options.head_within);
-        let transport =
-            TokioIo::new(Transport::new(client.stream, options.head_within, options.write_idle));
-        let service = Entrance {
-            adapter: self.adapter.clone(),
-            options: Arc::clone(options),
-            peer: Peer(client.address),
-        };
-        builder.serve_connection(transport, service).into_owned()
+        builder
     }
 }
 
-async fn until_end(
-    connection: impl Future<Output = Result<(), BoxError>>,
-    slot: OwnedSemaphorePermit,
-) {
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection ended early");
-    }
-    drop(slot);
-}
-
-/// What stands between a connection and the adapter: the size of heads, the pace of bodies.
+/// What stands between a connection and the adapter: the size and sense of heads, the pace of
+/// bodies.
 struct Entrance {
     adapter: Adapter,
     options: Arc<ServeOptions>,
     peer: Peer,
+    activity: Arc<Activity>,
 }
 
 impl Service<Request<Incoming>> for Entrance {
-    type Response = Answer;
+    type Response = Response<Taken<ResponseBody>>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Answer, Infallible>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        if head_size(&request) > self.options.max_head {
-            let mut answer = Answer::default();
-            *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Box::pin(async { Ok(answer) });
+        let running = self.activity.begin();
+        if let Some(status) = refusal(&request, &self.options) {
+            let mut answer = bare(status);
+            if request.version() <= Version::HTTP_11 {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            return Box::pin(async { Ok(answer.map(|body| Taken::new(body, running))) });
         }
         request.extensions_mut().insert(self.peer);
         let request = request.map(|body| Deadlined::new(body, Arc::clone(&self.options)));
-        self.adapter.call(request)
+        let adapter = self.adapter.clone();
+        Box::pin(async move {
+            let answer = adapter.respond(request).await;
+            Ok(answer.map(|body| Taken::new(body, running)))
+        })
     }
+}
+
+/// What is wrong with a head, whoever it is for.
+fn refusal<B>(request: &Request<B>, options: &ServeOptions) -> Option<StatusCode> {
+    if head_size(request) > options.max_head {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    // RFC 9112, section 3.2: whoever stands in front of this server may go by the other one.
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    (request.version() == Version::HTTP_11 && hosts != 1).then_some(StatusCode::BAD_REQUEST)
 }
 
 fn head_size<B>(request: &Request<B>) -> usize {

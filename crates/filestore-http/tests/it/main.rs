@@ -11,6 +11,7 @@ mod harness;
 mod idempiere;
 mod jea;
 mod jmix;
+mod matrix;
 mod molgenis;
 mod pairs;
 mod serving;

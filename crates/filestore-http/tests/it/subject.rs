@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::harness::{Ask, Reply};
+use crate::{cdf, idempiere, jea, jmix, molgenis};
 
 /// How a dialect says what all of them say.
 pub(crate) trait Subject: Sync {
@@ -24,12 +25,17 @@ pub(crate) trait Subject: Sync {
         self.at(&self.id(uploaded))
     }
 
-    /// Requests that would change the file with this id.
+    /// Requests that would change the file with this id; if it can be deleted, the last one does.
     fn changes(&self, id: &str) -> Vec<Ask>;
 
     /// What a colleague gets who asks for the content.
     fn to_colleagues(&self) -> u16 {
         200
+    }
+
+    /// What those get who name no file.
+    fn not_found(&self) -> u16 {
+        404
     }
 
     /// An id that is well-formed, and no file's.
@@ -44,6 +50,10 @@ pub(crate) trait Subject: Sync {
     /// Fails unless the answer is an error in the dialect's own shape.
     fn assert_error(&self, reply: &Reply);
 }
+
+/// All of them.
+pub(crate) const ALL: [&'static dyn Subject; 5] =
+    [&jea::Api, &molgenis::Api, &jmix::Api, &idempiere::Api, &cdf::Api];
 
 /// What is uploaded.
 #[derive(Clone, Copy, Debug)]

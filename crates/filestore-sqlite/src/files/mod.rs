@@ -47,6 +47,9 @@ impl FileRepository for SqliteRepository {
 
     async fn apply(&self, tenant: &Tenant, changes: Vec<Change>) -> Result<Vec<FileRecord>> {
         let tenant = tenant.clone();
+        if changes.iter().all(|change| matches!(change, Change::Remove { .. })) {
+            return self.free(move |work| apply::apply(work, &tenant, changes.clone())).await;
+        }
         self.commit(move |work| apply::apply(work, &tenant, changes)).await
     }
 

@@ -1,30 +1,43 @@
 //! The indexes that can yield candidates for conditions.
 
-use filestore::{Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, trigrams};
+use filestore::{
+    Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, runs, trigrams,
+};
 use rusqlite::types::Value;
 
-use super::filter::{Sql, bytes, clamped_int, json, term_hashes};
+use super::filter::{HASHES, Sql, bytes, clamped_int, json, term_hashes};
 use crate::index::{KEY_LEN, TermHash, clamped, key_of, pair_hash};
 use crate::sql::millis;
 
 /// Drivers among which is chosen at most: counting the candidates of each takes its time.
 const DRIVERS: usize = 16;
 
-/// Trigrams that are looked up for one text at most.
+/// Trigrams that are looked up for one text at most, and texts for one list.
 const TRIGRAMS: usize = 100;
+const RUNS: usize = 100;
+
+/// Values whose files are merged while they are walked at most.
+const MERGED: usize = 16;
 
 /// One way to find candidates: every file that a condition holds for, and maybe more.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Driver {
     /// Where candidates come from: an index of `file f`, or another table.
-    pub(super) scan: &'static str,
+    pub(super) scan: Sql,
     /// Leads from there to `f`, and to the tenant's files only.
     pub(super) join: Sql,
     /// What bounds the candidates, but for [`low`](Self::low).
     pub(super) filter: Sql,
     pub(super) order: Order,
+    /// Whether the scan yields candidates in another order, and some of them several times: then
+    /// all are gathered and sorted before the first is walked.
+    pub(super) is_gathered: bool,
     /// The column that is walked.
     pub(super) column: &'static str,
+    /// The column of the scan that holds the file's number, if there is one.
+    pub(super) number: Option<&'static str>,
+    /// The position of the condition that holds for all candidates, if there is one.
+    pub(super) settles: Option<usize>,
     /// Its least value.
     pub(super) low: Option<Value>,
     /// Of drivers with as many candidates the one with the least rank is taken.
@@ -40,13 +53,14 @@ pub(super) enum Order {
     Key,
     /// By the column, which is a row.
     Row,
-    /// None that can be gone on from.
-    Any,
 }
 
 /// The drivers for conditions, always in the same order. All files by number is the first.
 pub(super) fn drivers(tenant: i64, conds: &[Cond]) -> Vec<Driver> {
-    let specific = conds.iter().flat_map(|cond| of_cond(tenant, cond));
+    let specific = conds.iter().enumerate().flat_map(|(index, cond)| {
+        let settles = is_exact(cond).then_some(index);
+        of_cond(tenant, cond).into_iter().map(move |driver| Driver { settles, ..driver })
+    });
     std::iter::once(all_files(tenant, conds)).chain(specific).take(DRIVERS).collect()
 }
 
@@ -78,14 +92,12 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
         Cond::Name(NameMatch::Is, name) => equal_name(tenant, name),
         Cond::Name(NameMatch::Prefix, prefix) => name_prefix(tenant, prefix),
         Cond::Name(NameMatch::Contains, part) => {
-            let mut parts = trigrams(part);
-            parts.truncate(TRIGRAMS);
-            return named(tenant, &parts, " AND ").into_iter().collect();
+            return named(tenant, &[part]).into_iter().collect();
         }
         Cond::Name(NameMatch::Similar, text) => {
-            let parts = trigrams(text);
-            let parts = if parts.len() > TRIGRAMS { &[] } else { parts.as_slice() };
-            return named(tenant, parts, " OR ").into_iter().collect();
+            let runs = runs(text);
+            let runs = if runs.len() > RUNS { &[] } else { runs.as_slice() };
+            return named(tenant, runs).into_iter().collect();
         }
         Cond::Time(field, range) => {
             timed(tenant, *field, millis(*range.start()), millis(*range.end()))
@@ -110,29 +122,41 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
             return hashes.into_iter().map(|hash| term(tenant, hash)).collect();
         }
         Cond::Overlaps(extent) => overlapping(tenant, extent),
-        Cond::Number(_) | Cond::HasContent(true) => return Vec::new(),
+        Cond::Number(_) | Cond::HasContent(true) | Cond::NoneBut(..) => return Vec::new(),
     };
     vec![driver]
 }
 
 /// Whether the driver of a condition finds no files but those it holds for.
-pub(super) fn is_exact(cond: &Cond) -> bool {
+fn is_exact(cond: &Cond) -> bool {
     match cond {
-        Cond::Time(..) | Cond::Owner(_) | Cond::HasContent(false) | Cond::Metadata(..) => true,
-        Cond::AnyOf(field, values) | Cond::AllOf(field, values) => {
-            term_hashes(field, values).len() == 1
-        }
+        Cond::Time(..)
+        | Cond::Owner(_)
+        | Cond::HasContent(false)
+        | Cond::Metadata(..)
+        | Cond::AnyOf(..)
+        | Cond::Overlaps(_)
+        | Cond::Is(TextField::ExternalId, _) => true,
+        Cond::AllOf(field, values) => term_hashes(field, values).len() == 1,
+        // Folding makes one of several names.
+        Cond::Is(TextField::Name, _) | Cond::Prefix(TextField::Name, _) => false,
+        // An index holds the start of a text.
+        Cond::Is(_, text) | Cond::Name(NameMatch::Is, text) => text.len() < KEY_LEN,
+        Cond::Prefix(_, prefix) | Cond::Name(NameMatch::Prefix, prefix) => prefix.len() <= KEY_LEN,
         _ => false,
     }
 }
 
 fn by_number(scan: &'static str, filter: Sql) -> Driver {
     Driver {
-        scan,
+        scan: Sql::new(scan),
         join: Sql::default(),
         filter,
         order: Order::Number,
+        is_gathered: false,
         column: "f.number",
+        number: Some("f.number"),
+        settles: None,
         low: None,
         rank: 0,
     }
@@ -197,79 +221,111 @@ fn by_key(
     Driver { order: Order::Key, column, low: Some(low), rank: 2, ..by_number(scan, filter) }
 }
 
-const TERM_TO_FILE: &str = "CROSS JOIN file f ON f.tenant = t.tenant AND f.number = t.number";
-
 fn term(tenant: i64, hash: TermHash) -> Driver {
     let params = [Value::Integer(tenant), Value::Blob(hash.to_vec())];
-    Driver {
-        join: Sql::new(TERM_TO_FILE),
-        column: "t.number",
-        ..by_number("term t", Sql::with("t.tenant = ? AND t.hash = ?", params))
-    }
+    by_term(tenant, Sql::new("term t"), Sql::with("t.tenant = ? AND t.hash = ?", params))
 }
 
-/// A file that has several of the values comes with the least of them.
+/// Files with any of the values. Those of each value are in the order of numbers: a few are merged,
+/// and as the bound of the walk reaches into each, a page reads no more than it shows.
 fn terms(tenant: i64, hashes: &[TermHash]) -> Driver {
-    let among = "IN (SELECT unhex(value) FROM json_each(?))";
-    let join = format!(
-        "{TERM_TO_FILE} AND NOT EXISTS (SELECT 1 FROM term y WHERE y.tenant = t.tenant \
-         AND y.number = t.number AND y.hash < t.hash AND y.hash {among})"
-    );
+    if hashes.len() > MERGED {
+        let filter = format!("t.tenant = ? AND t.hash {HASHES}");
+        let filter = Sql::with(filter, [Value::Integer(tenant), json(hashes)]);
+        let scan = Sql::new("term t");
+        return Driver { is_gathered: true, rank: 1, ..by_term(tenant, scan, filter) };
+    }
+    let one = "SELECT number FROM term WHERE tenant = ? AND hash = ?";
+    let merged = vec![one; hashes.len()].join(" UNION ");
+    let params =
+        hashes.iter().flat_map(|hash| [Value::Integer(tenant), Value::Blob(hash.to_vec())]);
+    let scan = Sql::with(format!("({merged} ORDER BY number) t"), params);
+    by_term(tenant, scan, Sql::new("1"))
+}
+
+fn by_term(tenant: i64, scan: Sql, filter: Sql) -> Driver {
+    let join = "CROSS JOIN file f ON f.tenant = ? AND f.number = t.number";
     Driver {
-        scan: "term t",
-        join: Sql::with(join, [json(hashes)]),
-        filter: Sql::with(
-            format!("t.tenant = ? AND t.hash {among}"),
-            [Value::Integer(tenant), json(hashes)],
-        ),
-        order: Order::Any,
+        scan,
+        join: Sql::with(join, [Value::Integer(tenant)]),
         column: "t.number",
-        low: None,
-        rank: 1,
+        number: Some("t.number"),
+        ..by_number("", filter)
     }
 }
 
-/// Names that have all or any of the trigrams; `None` when there is no trigram to go by.
-fn named(tenant: i64, trigrams: &[String], operator: &str) -> Option<Driver> {
-    if trigrams.is_empty() {
+/// Names that have all trigrams of any of the parts, and the part itself as far as the key tells;
+/// `None` when there is no trigram to go by.
+fn named(tenant: i64, parts: &[&str]) -> Option<Driver> {
+    let quoted = |trigram: String| format!("\"{}\"", trigram.replace('"', "\"\""));
+    let all_of = |part: &&str| {
+        let trigrams: Vec<_> = trigrams(part).into_iter().take(TRIGRAMS).map(quoted).collect();
+        (!trigrams.is_empty()).then(|| format!("({})", trigrams.join(" AND ")))
+    };
+    let matches = parts.iter().map(all_of).collect::<Option<Vec<_>>>()?;
+    if matches.is_empty() {
         return None;
     }
-    let phrases: Vec<_> =
-        trigrams.iter().map(|trigram| format!("\"{}\"", trigram.replace('"', "\"\""))).collect();
-    let params = [Value::Text(phrases.join(operator)), Value::Integer(((tenant + 1) << 40) - 1)];
+    let params = [Value::Text(matches.join(" OR ")), Value::Integer(((tenant + 1) << 40) - 1)];
+    let is_in_key = "OR instr(f.name_key, ?) ".repeat(parts.len());
+    let mut keys = vec![Value::Integer(tenant), Value::Integer(KEY_LEN as i64)];
+    keys.extend(parts.iter().map(|part| bytes(part)));
     Some(Driver {
-        scan: "file_trigram n",
         join: Sql::with(
-            "CROSS JOIN file f ON f.row = n.rowid AND +f.tenant = ?",
-            [Value::Integer(tenant)],
+            format!(
+                "CROSS JOIN file f ON f.row = n.rowid AND +f.tenant = ? \
+                 AND (length(f.name_key) >= ? {is_in_key})"
+            ),
+            keys,
         ),
-        filter: Sql::with("n.file_trigram MATCH ? AND n.rowid <= ?", params),
         order: Order::Row,
         column: "n.rowid",
+        number: None,
         low: Some(Value::Integer(tenant << 40)),
         rank: 1,
+        ..by_number("file_trigram n", Sql::with("n.file_trigram MATCH ? AND n.rowid <= ?", params))
     })
 }
 
+/// Coordinates in the index are rounded outwards. What overlaps by more than that is a file that
+/// is meant; the few others are looked at.
 fn overlapping(tenant: i64, extent: &Extent) -> Driver {
-    let [min_x, max_x, min_y, max_y] = clamped(extent).map(Value::Real);
-    let (low, high) = (Value::Integer(tenant), Value::Integer(tenant));
+    let [min_x, max_x, min_y, max_y] = clamped(extent);
+    let edges = [max_x, min_x, max_y, min_y];
+    let inner =
+        [max_x - slack(max_x), min_x + slack(min_x), max_y - slack(max_y), min_y + slack(min_y)];
+    let exact = [extent.max_x, extent.min_x, extent.max_y, extent.min_y];
+    let bounds = |alias: &str, edges: [f64; 4]| {
+        let text = ["min_x <=", "max_x >=", "min_y <=", "max_y >="]
+            .map(|bound| format!("{alias}.{bound} ?"))
+            .join(" AND ");
+        Sql::with(text, edges.map(Value::Real))
+    };
+    let tenants = [Value::Integer(tenant), Value::Integer(tenant)];
+    let filter = Sql::with("e.min_tenant <= ? AND e.max_tenant >= ?", tenants)
+        .and(bounds("e", edges))
+        .and(Sql::new("(("))
+        .then(bounds("+e", inner))
+        .then(Sql::new(") OR EXISTS (SELECT 1 FROM file b WHERE b.row = e.row"))
+        .and(bounds("+b", exact))
+        .then(Sql::new("))"));
     Driver {
-        scan: "file_extent e",
         join: Sql::with(
             "CROSS JOIN file f ON f.row = e.row AND +f.tenant = ?",
             [Value::Integer(tenant)],
         ),
-        filter: Sql::with(
-            "e.min_tenant <= ? AND e.max_tenant >= ? AND e.min_x <= ? AND e.max_x >= ? \
-             AND e.min_y <= ? AND e.max_y >= ?",
-            [low, high, max_x, min_x, max_y, min_y],
-        ),
-        order: Order::Any,
+        order: Order::Row,
+        is_gathered: true,
         column: "e.row",
-        low: None,
+        number: None,
         rank: 1,
+        ..by_number("file_extent e", filter)
     }
+}
+
+/// More than the index is off by at this coordinate.
+fn slack(edge: f64) -> f64 {
+    edge.abs() * f64::from(f32::EPSILON) * 4.0 + f64::from(f32::MIN_POSITIVE)
 }
 
 /// The index over a text, and the column with its first bytes that it is over.

@@ -3,14 +3,17 @@
 //! Every column has a `+` before it: it keeps SQLite from walking an index for the filter, which is
 //! the driver's to choose.
 
-use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound, trigrams};
+use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound, runs};
 use rusqlite::types::Value;
 
 use crate::index::{KEY_LEN, TermHash, pair_hash, term_hash};
 use crate::sql::millis;
 
 /// Conditions that are said in SQL at most; SQLite bounds the depth of an expression.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
+
+/// A comparison with the hashes that [`json`] wrote.
+pub(super) const HASHES: &str = "IN (SELECT unhex(value) FROM json_each(?))";
 
 /// A piece of SQL and its parameters, in the order of their marks.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +63,7 @@ pub(super) fn filters(tenant: i64, conds: &[Cond]) -> (Vec<Sql>, Vec<&Cond>) {
 pub(super) fn never(cond: &Cond) -> bool {
     match cond {
         Cond::AnyOf(_, values) => values.is_empty(),
-        Cond::Name(NameMatch::Similar, text) => trigrams(text).is_empty(),
+        Cond::Name(NameMatch::Similar, text) => runs(text).is_empty(),
         // Folding leaves nothing of this character, and full-text queries end at it.
         Cond::Name(_, text) => text.contains('\0'),
         _ => false,
@@ -79,20 +82,29 @@ fn filter(tenant: i64, cond: &Cond) -> Option<Sql> {
             format!("+f.{} BETWEEN ? AND ?", time_column(*field)),
             [millis(*range.start()), millis(*range.end())].map(Value::Integer),
         ),
-        Cond::Number(range) => {
-            Sql::with("+f.number BETWEEN ? AND ?", [*range.start(), *range.end()].map(clamped_int))
-        }
         Cond::Owner(subject) => Sql::with("+f.owner = ?", [text(subject.as_str())]),
         Cond::HasContent(true) => Sql::new("+f.content IS NOT NULL"),
         Cond::HasContent(false) => Sql::new("+f.content IS NULL"),
-        Cond::Metadata(key, value) => any_of(tenant, &[pair_hash(key, value)]),
-        Cond::AnyOf(field, values) => any_of(tenant, &term_hashes(field, values)),
-        Cond::AllOf(_, values) if values.is_empty() => Sql::new("1"),
-        Cond::AllOf(field, values) => all_of(tenant, &term_hashes(field, values)),
         Cond::Overlaps(extent) => Sql::with(
             "+f.min_x <= ? AND +f.max_x >= ? AND +f.min_y <= ? AND +f.max_y >= ?",
             [extent.max_x, extent.min_x, extent.max_y, extent.min_y].map(Value::Real),
         ),
+        _ => return numbered(tenant, "f.number", cond),
+    })
+}
+
+/// A condition that can be told by a file's number alone, which is in the column `number`.
+pub(super) fn numbered(tenant: i64, number: &str, cond: &Cond) -> Option<Sql> {
+    Some(match cond {
+        Cond::Number(range) => Sql::with(
+            format!("+{number} BETWEEN ? AND ?"),
+            [*range.start(), *range.end()].map(clamped_int),
+        ),
+        Cond::Metadata(key, value) => any_of(tenant, number, &[pair_hash(key, value)]),
+        Cond::AnyOf(field, values) => any_of(tenant, number, &term_hashes(field, values)),
+        Cond::AllOf(_, values) if values.is_empty() => Sql::new("1"),
+        Cond::AllOf(field, values) => all_of(tenant, number, &term_hashes(field, values)),
+        _ => return None,
     })
 }
 
@@ -123,18 +135,26 @@ fn name(how: NameMatch, value: &str) -> Option<Sql> {
 }
 
 /// A hash stands for its value here: two values with the same 128 bits are not to be found.
-fn any_of(tenant: i64, hashes: &[TermHash]) -> Sql {
+fn any_of(tenant: i64, number: &str, hashes: &[TermHash]) -> Sql {
+    let (among, value) = match hashes {
+        [hash] => ("= ?", Value::Blob(hash.to_vec())),
+        hashes => (HASHES, json(hashes)),
+    };
     Sql::with(
-        "EXISTS (SELECT 1 FROM term x WHERE x.tenant = ? AND x.number = f.number \
-         AND x.hash IN (SELECT unhex(value) FROM json_each(?)))",
-        [Value::Integer(tenant), json(hashes)],
+        format!(
+            "EXISTS (SELECT 1 FROM term x WHERE x.tenant = ? AND x.number = {number} \
+             AND x.hash {among})"
+        ),
+        [Value::Integer(tenant), value],
     )
 }
 
-fn all_of(tenant: i64, hashes: &[TermHash]) -> Sql {
+fn all_of(tenant: i64, number: &str, hashes: &[TermHash]) -> Sql {
     Sql::with(
-        "(SELECT count(*) FROM term x WHERE x.tenant = ? AND x.number = f.number \
-         AND x.hash IN (SELECT unhex(value) FROM json_each(?))) = ?",
+        format!(
+            "(SELECT count(*) FROM term x WHERE x.tenant = ? AND x.number = {number} \
+             AND x.hash {HASHES}) = ?"
+        ),
         [Value::Integer(tenant), json(hashes), Value::Integer(hashes.len() as i64)],
     )
 }

@@ -13,9 +13,9 @@ use rusqlite::{Connection, params_from_iter};
 
 use self::cursor::Cursor;
 use self::filter::{Sql, filters, never};
-use self::plan::Walk;
+use self::plan::{Walk, Wanted};
 use crate::error::DbResult;
-use crate::row::{self, COLUMNS};
+use crate::row::{self, COLUMNS, CONTENT};
 use crate::sql::{self, uint};
 
 /// Where a row has the column that is walked: after [`COLUMNS`].
@@ -43,7 +43,7 @@ pub(crate) fn list(
     }
     let walk = match after {
         Some(cursor) => plan::resume(tenant, &query.all, cursor)?,
-        None => plan::choose(db, tenant, &query.all)?,
+        None => plan::choose(db, tenant, &query.all, Wanted::Page)?,
     };
     let rows = rows(tenant, &query.all, &walk);
     let mut statement = db.prepare_cached(&rows.text)?;
@@ -74,13 +74,13 @@ pub(crate) fn count(db: &Connection, tenant: &Tenant, conds: &[Cond]) -> DbResul
     if conds.iter().any(never) {
         return Ok(0);
     }
-    let walk = plan::choose(db, tenant, conds)?;
-    if walk.covers(conds) {
-        return number(db, &walk.counted());
+    let walk = plan::choose(db, tenant, conds, Wanted::All)?;
+    if let Some(counted) = walk.counted(tenant, conds) {
+        return number(db, &counted);
     }
     let (filters, rest) = filters(tenant, conds);
     if rest.is_empty() {
-        let counted = Sql::new("SELECT count(*) ").then(walk.candidates()).and_all(filters);
+        let counted = Sql::new("SELECT count(*) ").then(walk.candidates("")).and_all(filters);
         return number(db, &counted);
     }
     let rows = rows(tenant, conds, &walk);
@@ -105,7 +105,7 @@ fn rows(tenant: i64, conds: &[Cond], walk: &Walk) -> Sql {
     let (filters, _) = filters(tenant, conds);
     let key = walk.driver.column;
     Sql::new(format!("SELECT {COLUMNS}, {key} "))
-        .then(walk.candidates())
+        .then(walk.candidates(CONTENT))
         .and_all(filters)
         .then(Sql::new(format!(" ORDER BY {}", walk.order())))
 }

@@ -5,14 +5,17 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::cursor::{Cursor, Position};
-use super::driver::{Driver, Order, drivers, is_exact};
-use super::filter::Sql;
+use super::driver::{Driver, Order, drivers};
+use super::filter::{MOST, Sql, numbered};
 use crate::error::DbResult;
-use crate::row::{CONTENT, FileRow};
+use crate::row::FileRow;
 use crate::sql::int;
 
-/// Candidates are counted up to here. Fewer are sorted by number, whatever order they come in.
-const COUNTED: i64 = 1000;
+/// Candidates are counted up to here.
+const COUNTED: i64 = 25_000;
+
+/// Fewer candidates than this are sorted by number, whatever order they come in.
+const SORTED: i64 = 1000;
 
 /// Fewer candidates than this are not worth a look at other drivers.
 const FEW: i64 = 20;
@@ -28,8 +31,22 @@ pub(super) struct Walk {
     after: Option<Position>,
 }
 
-/// Chooses the driver with the fewest candidates for a first page.
-pub(super) fn choose(db: &Connection, tenant: i64, conds: &[Cond]) -> DbResult<Walk> {
+/// What candidates are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A page of them: a driver that would gather too many for it is not taken.
+    Page,
+    /// All.
+    All,
+}
+
+/// Chooses the driver with the fewest candidates.
+pub(super) fn choose(
+    db: &Connection,
+    tenant: i64,
+    conds: &[Cond],
+    wanted: Wanted,
+) -> DbResult<Walk> {
     let mut best: Option<(i64, Walk)> = None;
     let drivers = drivers(tenant, conds);
     let single = drivers.len() == 1;
@@ -37,11 +54,11 @@ pub(super) fn choose(db: &Connection, tenant: i64, conds: &[Cond]) -> DbResult<W
         let count = if single { COUNTED } else { candidates(db, &driver)? };
         let cost = (count, driver.rank);
         let is_better = best.as_ref().is_none_or(|(count, walk)| cost < (*count, walk.driver.rank));
-        if !is_better || (driver.order == Order::Any && count >= COUNTED) {
+        let is_too_much = driver.is_gathered && count >= COUNTED && wanted == Wanted::Page;
+        if !is_better || is_too_much {
             continue;
         }
-        let sorted =
-            driver.order == Order::Any || (driver.order != Order::Number && count < COUNTED);
+        let sorted = driver.order != Order::Number && count < SORTED;
         let walk = Walk { driver, index, sorted, after: None };
         best = Some((count, walk));
         if count < FEW {
@@ -68,18 +85,14 @@ pub(super) fn resume(tenant: i64, conds: &[Cond], cursor: Cursor) -> DbResult<Wa
 }
 
 fn candidates(db: &Connection, driver: &Driver) -> DbResult<i64> {
-    let counted = Sql::new("SELECT count(*) FROM (")
-        .then(scanned("1", driver))
+    let counted = Sql::new("SELECT count(*) FROM (SELECT 1 FROM ")
+        .then(driver.scan.clone())
+        .then(Sql::new(" WHERE "))
+        .then(driver.filter.clone())
+        .and(start(driver))
         .then(Sql::new(format!(" LIMIT {COUNTED})")));
     let mut statement = db.prepare_cached(&counted.text)?;
     Ok(statement.query_row(params_from_iter(&counted.params), |row| row.get(0))?)
-}
-
-/// Selects from the driver's index alone.
-fn scanned(what: &str, driver: &Driver) -> Sql {
-    Sql::new(format!("SELECT {what} FROM {} WHERE ", driver.scan))
-        .then(driver.filter.clone())
-        .and(start(driver))
 }
 
 /// Bounds the candidates from below.
@@ -91,27 +104,22 @@ fn start(driver: &Driver) -> Sql {
 }
 
 impl Walk {
-    /// Whether its candidates are the files for which all conditions hold, and no others: then an
-    /// index tells how many there are, and no file need be looked at.
-    pub(super) fn covers(&self, conds: &[Cond]) -> bool {
-        match conds {
-            [] | [Cond::Number(_)] => true,
-            // After all files by number, which are always the first driver.
-            [one] => self.index == 1 && is_exact(one),
-            _ => false,
-        }
+    /// How many files there are for which all conditions hold, when the index of the driver and
+    /// that of terms tell without a look at the files.
+    pub(super) fn counted(&self, tenant: i64, conds: &[Cond]) -> Option<Sql> {
+        let others = conds.iter().enumerate().filter(|(at, _)| Some(*at) != self.driver.settles);
+        let filters = others.map(|(_, cond)| numbered(tenant, self.driver.number?, cond));
+        let filters = filters.collect::<Option<Vec<_>>>()?;
+        let counted =
+            Sql::new("SELECT count(*) ").then(self.scanned(Sql::default(), start(&self.driver)));
+        (filters.len() <= MOST).then(|| counted.and_all(filters))
     }
 
-    /// How many candidates there are.
-    pub(super) fn counted(&self) -> Sql {
-        scanned("count(*)", &self.driver)
-    }
-
-    /// `FROM … WHERE …`: the candidates from the walk's place on, with their content.
+    /// `FROM … WHERE …`: the candidates from the walk's place on, and what `join` adds to them.
     ///
     /// There is one lower bound for the index: of two, SQLite might take the first page's, and read
     /// everything from there again.
-    pub(super) fn candidates(&self) -> Sql {
+    pub(super) fn candidates(&self, join: &str) -> Sql {
         let column = self.driver.column;
         let bound = match &self.after {
             None => start(&self.driver),
@@ -126,11 +134,34 @@ impl Walk {
                 [key.clone(), Value::Integer(*after)],
             ),
         };
-        Sql::new(format!("FROM {} ", self.driver.scan))
-            .then(self.driver.join.clone())
-            .then(Sql::new(format!(" {CONTENT} WHERE ")))
-            .then(self.driver.filter.clone())
-            .and(bound)
+        let join = self.driver.join.clone().then(Sql::new(format!(" {join}")));
+        self.scanned(join, bound)
+    }
+
+    /// `FROM … WHERE …`: the driver's candidates within a bound, each once.
+    fn scanned(&self, join: Sql, bound: Sql) -> Sql {
+        let Driver { scan, filter, column, .. } = &self.driver;
+        let from = Sql::new("FROM ");
+        if !self.driver.is_gathered {
+            return from
+                .then(scan.clone())
+                .then(Sql::new(" "))
+                .then(join)
+                .then(Sql::new(" WHERE "))
+                .then(filter.clone())
+                .and(bound);
+        }
+        // With a limit the gathering stays a query of its own, of which rows are taken as needed:
+        // SQLite would otherwise join all of them before it sorts.
+        let (table, _) = column.split_once('.').unwrap_or_default();
+        from.then(Sql::new(format!("(SELECT DISTINCT {column} FROM ")))
+            .then(scan.clone())
+            .then(Sql::new(" WHERE "))
+            .then(filter.clone())
+            .then(Sql::new(format!(" ORDER BY {column} LIMIT -1) {table} ")))
+            .then(join)
+            .then(Sql::new(" WHERE "))
+            .then(bound)
     }
 
     /// What the rows are ordered by.

@@ -95,7 +95,7 @@ impl UploadRepository for SqliteRepository {
 
     async fn end(&self, tenant: &Tenant, id: FileId, ending: Ending) -> Result<UploadSession> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::end(work, &tenant, id, &ending)).await
+        self.free(move |work| ending::end(work, &tenant, id, &ending)).await
     }
 
     async fn due(
@@ -111,6 +111,6 @@ impl UploadRepository for SqliteRepository {
 
     async fn forget(&self, tenant: &Tenant, id: FileId) -> Result<()> {
         let tenant = tenant.clone();
-        self.commit(move |work| ending::forget(work.db, &tenant, id)).await
+        self.free(move |work| ending::forget(work.db, &tenant, id)).await
     }
 }

@@ -164,7 +164,12 @@ pub(super) fn due(
     for (kind, before) in [
         ("u.state = 0 AND u.expires <= ? ORDER BY u.expires", now),
         ("u.state = 1 AND u.changed <= ? ORDER BY u.changed", stalled),
-        ("u.state > 1 AND u.has_file = 0 AND u.changed <= ? ORDER BY u.changed", kept),
+        // A file that went may have been made again with its id, which nothing says of the session.
+        (
+            "u.state > 1 AND u.has_file = 0 AND u.changed <= ? AND NOT EXISTS (SELECT 1 FROM file f \
+             WHERE f.tenant = u.tenant AND f.id = coalesce(u.target, u.id)) ORDER BY u.changed",
+            kept,
+        ),
     ] {
         let left = i64::from(limit) - due.len() as i64;
         due.extend(all(

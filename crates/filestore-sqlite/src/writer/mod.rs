@@ -2,18 +2,19 @@
 //!
 //! Calls that wait together are committed together: one sync for all of them. Each runs in a
 //! savepoint of its own, so that one which is refused takes only its own changes back. Nobody is
-//! answered before the commit.
+//! answered before the commit. When the disk is full, only those that free room are committed.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use filestore::{Clock, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{CommitFailure, DbResult, SqliteError};
 use crate::index::NameChange;
+use crate::reserve::Reserve;
 
 /// Calls in one commit at most; it bounds how long the first waits for the last.
 const GROUP: usize = 256;
@@ -39,13 +40,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(db: Connection, clock: Arc<dyn Clock>) -> DbResult<Self> {
+    pub(crate) fn start(db: Connection, clock: Arc<dyn Clock>, reserve: Reserve) -> DbResult<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         let shared = Arc::clone(&failure);
         let thread = thread::Builder::new()
             .name("filestore-sqlite".to_owned())
-            .spawn(move || serve(&db, clock.as_ref(), jobs, &shared))
+            .spawn(move || serve(&db, clock.as_ref(), reserve, jobs, &shared))
             .map_err(filestore::Error::from)?;
         Ok(Self { queue: Some(queue), failure, thread: Some(thread) })
     }
@@ -56,11 +57,30 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Work<'_>) -> DbResult<T> + Send + 'static,
     ) -> DbResult<T> {
+        let mut work = Some(work);
+        let run = move |with: &mut Work<'_>| work.take().ok_or(GONE)?(with);
+        self.queue(Room::Needed, run).await
+    }
+
+    /// As [`commit`](Self::commit), for what frees room or needs none: it is done on a full disk,
+    /// too. There `work` runs a second time, after all it did the first time was taken back.
+    pub(crate) async fn free<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Work<'_>) -> DbResult<T> + Send + 'static,
+    ) -> DbResult<T> {
+        self.queue(Room::Freed, work).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        room: Room,
+        work: impl FnMut(&mut Work<'_>) -> DbResult<T> + Send + 'static,
+    ) -> DbResult<T> {
         if let Some(reason) = self.failure.get() {
             return Err(SqliteError::Stopped(reason.clone()));
         }
         let (answer, answered) = oneshot::channel();
-        let call = Call { work: Some(work), result: None, answer };
+        let call = Call { room, work, result: None, answer };
         let queue = self.queue.as_ref().ok_or(GONE)?;
         queue.send(Box::new(call)).await.map_err(|_| GONE)?;
         answered.await.map_err(|_| GONE)?
@@ -86,8 +106,17 @@ impl fmt::Debug for Writer {
     }
 }
 
+/// What a call does to the room on the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Needed,
+    Freed,
+}
+
 /// A call in the queue.
 trait Job: Send {
+    fn room(&self) -> Room;
+
     /// Does the work and keeps its result. An error means that its changes must be taken back; it
     /// is the group's failure when it spoils more than this call.
     fn run(&mut self, work: &mut Work<'_>) -> Result<(), Option<CommitFailure>>;
@@ -97,21 +126,23 @@ trait Job: Send {
 }
 
 struct Call<W, T> {
-    work: Option<W>,
+    room: Room,
+    work: W,
     result: Option<DbResult<T>>,
     answer: oneshot::Sender<DbResult<T>>,
 }
 
 impl<W, T> Job for Call<W, T>
 where
-    W: FnOnce(&mut Work<'_>) -> DbResult<T> + Send,
+    W: FnMut(&mut Work<'_>) -> DbResult<T> + Send,
     T: Send,
 {
+    fn room(&self) -> Room {
+        self.room
+    }
+
     fn run(&mut self, work: &mut Work<'_>) -> Result<(), Option<CommitFailure>> {
-        let Some(run) = self.work.take() else {
-            return Err(None);
-        };
-        let result = run(work);
+        let result = (self.work)(work);
         let verdict = match &result {
             Ok(_) => Ok(()),
             Err(error) => Err(error.spoils_group().then(|| error.into())),
@@ -134,18 +165,39 @@ where
 fn serve(
     db: &Connection,
     clock: &dyn Clock,
+    mut reserve: Reserve,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     failure: &OnceLock<String>,
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
-        let refusal = commit_group(db, clock.now(), &mut group, failure);
-        for job in group.drain(..) {
-            job.answer(refusal.as_ref().map(Refusal::error));
+        let now = clock.now();
+        reserve.restore();
+        let mut refusal = Some(Refusal::full());
+        if reserve.is_whole() {
+            refusal = commit_group(db, now, &mut group, failure);
         }
+        if refusal.as_ref().is_some_and(Refusal::is_full) {
+            let (needing, freeing): (Vec<_>, _) =
+                group.drain(..).partition(|job| job.room() == Room::Needed);
+            answer(needing, refusal.as_ref());
+            if freeing.is_empty() {
+                continue;
+            }
+            group = freeing;
+            reserve.give_up();
+            refusal = commit_group(db, now, &mut group, failure);
+        }
+        answer(group.drain(..), refusal.as_ref());
     }
     if let Err(error) = db.execute_batch("PRAGMA optimize") {
         tracing::debug!(%error, "could not refresh statistics");
+    }
+}
+
+fn answer(jobs: impl IntoIterator<Item = Box<dyn Job>>, refusal: Option<&Refusal>) {
+    for job in jobs {
+        job.answer(refusal.map(Refusal::error));
     }
 }
 
@@ -156,6 +208,14 @@ enum Refusal {
 }
 
 impl Refusal {
+    fn full() -> Self {
+        Self::Failed(CommitFailure::full())
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.code == Some(ErrorCode::DiskFull))
+    }
+
     fn error(&self) -> SqliteError {
         match self {
             Self::Stopped(reason) => SqliteError::Stopped(reason.clone()),

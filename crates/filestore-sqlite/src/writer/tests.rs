@@ -23,7 +23,8 @@ impl Bench {
         schema::migrate(&mut db).unwrap();
         db.execute_batch("CREATE TABLE note (n INTEGER)").unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1)));
-        let writer = Arc::new(Writer::start(db, clock).unwrap());
+        let reserve = Reserve::open(&path, 1 << 20).unwrap();
+        let writer = Arc::new(Writer::start(db, clock, reserve).unwrap());
         Self { writer, path, _dir: dir }
     }
 
@@ -181,6 +182,19 @@ async fn a_full_disk_stops_nothing_for_good() {
     bench.writer.commit(set_pages(1 << 30)).await.unwrap();
     bench.writer.commit(|work| note(work, 5)).await.unwrap();
     assert_eq!(bench.notes(), [5]);
+}
+
+#[tokio::test]
+async fn what_frees_room_is_done_again_when_the_reserve_was_given_up() {
+    let bench = Bench::new();
+    let mut runs = 0;
+    let run = move |work: &mut Work<'_>| {
+        runs += 1;
+        note(work, runs)?;
+        if runs == 1 { Err(sqlite_failure(ffi::SQLITE_FULL)) } else { Ok(runs) }
+    };
+    assert_eq!(bench.writer.free(run).await.unwrap(), 2);
+    assert_eq!(bench.notes(), [2], "what it did the first time was taken back");
 }
 
 #[tokio::test]

@@ -6,4 +6,5 @@ mod conformance;
 mod crash;
 mod paging;
 mod reopening;
+mod restored;
 mod support;

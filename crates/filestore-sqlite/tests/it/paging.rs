@@ -50,6 +50,11 @@ fn conditions() -> Vec<Vec<Cond>> {
     let labels = |labels: &[&str]| labels.iter().map(|label| Term::from(*label)).collect();
     let everywhere = Extent { min_x: -1e300, max_x: f64::INFINITY, min_y: -1e9, max_y: 1e9 };
     let corner = Extent { min_x: 0.0, max_x: 2.0, min_y: -0.5, max_y: -0.4 };
+    // Some files end right before it: in an index of fewer bits they do not.
+    let past = (10.0_f64 / 3.0 + 0.1).next_up();
+    let third = Extent { min_x: past, max_x: 40.0 / 3.0, min_y: -20.0 / 3.0, max_y: 0.0 };
+    let many: Vec<Term> = (0..30).map(|n| Term::from(format!("a{n}").as_str())).collect();
+    let half = |n: &str| Cond::Metadata(text("half"), text(n));
     vec![
         vec![],
         vec![Cond::Number(100..=4200)],
@@ -89,6 +94,15 @@ fn conditions() -> Vec<Vec<Cond>> {
         vec![Cond::Time(TimeField::Stored, Timestamp::default()..=Timestamp::MAX)],
         vec![Cond::Overlaps(everywhere)],
         vec![Cond::Overlaps(corner)],
+        vec![Cond::Overlaps(third)],
+        vec![Cond::Overlaps(third), half("0"), Cond::Number(100..=4200)],
+        vec![Cond::AnyOf(SetField::Labels, many.clone())],
+        vec![Cond::AnyOf(SetField::Labels, many.clone()), half("0")],
+        vec![half("1"), Cond::AllOf(SetField::Labels, labels(&["l1"]))],
+        vec![half("1"), Cond::AllOf(SetField::Labels, labels(&["l1", "all"])), Cond::Owner(ann())],
+        vec![Cond::Is(Directory, text("/dir/1")), half("0"), Cond::Number(100..=4200)],
+        vec![Cond::Prefix(Directory, text("/dir/")), Cond::AnyOf(SetField::Labels, many)],
+        vec![Cond::Time(TimeField::SourceCreated, moment(100)..=moment(500)), half("1")],
         vec![
             Cond::Time(TimeField::SourceCreated, moment(100)..=moment(650)),
             Cond::Time(TimeField::SourceCreated, moment(90)..=moment(600)),
@@ -222,6 +236,35 @@ async fn a_cursor_of_another_list_is_refused() {
     assert_eq!(list(owner("ann")).await.unwrap(), 10);
     assert_eq!(list(owner("bob")).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(list(vec![]).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+/// Whatever a client makes of a cursor leads to files that it asked for, or nowhere.
+#[tokio::test]
+async fn an_altered_cursor_is_refused_or_leads_to_what_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = open(&dir.path().join("metadata.db"));
+    fill(&repository).await;
+    let mut followed = 0;
+    for conds in conditions() {
+        let Some(next) = page(&repository, &conds, 3, None).await.next else { continue };
+        let text = next.as_str();
+        for (at, put) in
+            (0..text.len()).flat_map(|at| ["", "0", "9", "-", "f"].map(|put| (at, put)))
+        {
+            let altered = format!("{}{put}{}", &text[..at], &text[at + 1..]);
+            let after = filestore::Cursor::new(altered.as_str()).ok();
+            let query = FileQuery { all: conds.clone(), after, limit: 3 };
+            match repository.list(&here(), &query).await {
+                Ok(page) => {
+                    let is_asked_for = |file| conds.iter().all(|cond: &Cond| cond.matches(file));
+                    assert!(page.items.iter().all(is_asked_for), "{altered}");
+                    followed += 1;
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{altered}"),
+            }
+        }
+    }
+    assert!(followed > 0, "no altered cursor was followed");
 }
 
 /// An update changes what a file is found by, all at once; a removal takes it out of everything.

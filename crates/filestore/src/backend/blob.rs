@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::id::{BlobKey, Timestamp};
 use crate::stream::ByteStream;
 
-/// Keeps immutable blobs by key. Four verbs; the service does the rest.
+/// Keeps immutable blobs by key. Four verbs, and the question whether they can be used; the service
+/// does the rest.
 ///
 /// Keys are minted by the service and used for one `put` that succeeds. A backend need not check
 /// that: it is what allows a put to be repeated over a network. [`BlobKey::STORE_ID`] is the one
@@ -39,7 +40,9 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) before the first byte when there is no such blob;
-    /// [`Unavailable`](crate::ErrorKind::Unavailable).
+    /// [`Internal`](crate::ErrorKind::Internal) when it is shorter than the range: it is damaged;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) for every failure that says nothing of what is
+    /// stored.
     async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<ByteStream<'static>>;
 
     /// Removes a blob. That it is absent already is success.
@@ -53,6 +56,12 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// Blobs that come or go meanwhile may be listed or not; every other is listed once. Uploads
     /// that never became blobs are not listed.
     fn list(&self, after: Option<BlobKey>) -> BoxStream<'_, Result<BlobInfo>>;
+
+    /// Whether blobs can be stored and removed now, as far as it is known without trying.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) with the reason.
+    async fn ready(&self) -> Result<()>;
 }
 
 /// A blob in a list.

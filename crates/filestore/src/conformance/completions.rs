@@ -163,6 +163,25 @@ pub async fn a_deleted_file_stays_deleted<R: Repository>(fixture: Fixture<R>) {
     assert_eq!(fate(repo, &part.segment).await, Fate::Garbage);
 }
 
+/// A completion after its file was given newer content does not bring the old back.
+pub async fn replaced_content_stays_replaced<R: Repository>(fixture: Fixture<R>) {
+    let repo = &*fixture.store;
+    let file = change(repo, insert(record(1))).await;
+    for target in [upload(), upload_to(file.id)] {
+        let (id, part) = sealed(repo, target).await;
+        let done = repo.finish(&here(), id, publication(2)).await.unwrap().record.unwrap();
+        let newer = inline("newer");
+        let replacement = ContentSource::New(content(std::slice::from_ref(&newer)));
+        let now = change(repo, replace(done.id, replacement)).await;
+        for n in [2, 3] {
+            let again = repo.finish(&here(), id, publication(n)).await.unwrap();
+            assert_eq!(again.record.as_ref(), Some(&now));
+            assert_eq!(segments(repo, done.id).await, std::slice::from_ref(&newer));
+        }
+        assert_eq!(fate(repo, &part.segment).await, Fate::Garbage);
+    }
+}
+
 /// What can be published is decided by the session's state.
 pub async fn publishing_depends_on_the_state<R: Repository>(fixture: Fixture<R>) {
     let repo = &*fixture.store;

@@ -9,6 +9,7 @@ use super::uploads::one_in_every_state;
 use crate::backend::{BeginUpload, Ending, Repository};
 use crate::error::ErrorKind;
 use crate::id::{FileId, Tenant};
+use crate::record::FileRecord;
 use crate::upload::UploadState;
 
 /// A session ends where its state has an arrow; one that has ended answers how it did first.
@@ -114,6 +115,12 @@ pub async fn sessions_long_ended_are_due<R: Repository>(fixture: Fixture<R>) {
     change(repo, remove(completed)).await;
     change(repo, remove(target.id)).await;
     let expected = [canceled, completed, replaced].map(|id| (here(), id));
+    assert_eq!(due(repo, day, HOUR).await, BTreeSet::from(expected.clone()));
+    // A file of the id may be made again.
+    let again = change(repo, insert(FileRecord { id: canceled, ..record(4) })).await;
+    let others = expected.iter().filter(|(_, id)| *id != canceled).cloned().collect();
+    assert_eq!(due(repo, day, HOUR).await, others);
+    change(repo, remove(again.id)).await;
     assert_eq!(due(repo, day, HOUR).await, BTreeSet::from(expected.clone()));
     for (tenant, id) in expected {
         repo.forget(&tenant, id).await.unwrap();

@@ -36,7 +36,8 @@ macro_rules! blob_store_conformance {
                 the_fixed_key_is_a_key
                 a_blob_deleted_under_its_reader_is_never_short
                 a_dropped_reader_harms_nobody
-                many_callers_do_not_disturb_each_other;
+                many_callers_do_not_disturb_each_other
+                a_store_that_works_is_ready;
         }
     };
 }
@@ -118,6 +119,7 @@ macro_rules! upload_repository_conformance {
                 a_session_without_parts_becomes_empty_content
                 a_completion_is_repeated_without_effect
                 a_deleted_file_stays_deleted
+                replaced_content_stays_replaced
                 publishing_depends_on_the_state
                 a_taken_name_leaves_it_sealed
                 a_session_may_replace_content

@@ -21,6 +21,8 @@ pub(super) enum FsError {
     Full(#[source] io::Error),
     #[error("storage failed")]
     Io(#[source] io::Error),
+    #[error("storage takes nothing any more: {0}")]
+    Stopped(String),
     #[error("blobs on a local disk need a running tokio runtime")]
     NoRuntime,
     #[error("a disk operation did not run to its end")]
@@ -47,6 +49,7 @@ impl From<FsError> for Error {
             FsError::Short { .. } | FsError::Layout(_) | FsError::NoRuntime => {
                 (ErrorKind::Internal, None)
             }
+            FsError::Stopped(_) => (ErrorKind::Unavailable, None),
             FsError::Full(cause) => (ErrorKind::StorageFull, Some(cause.into())),
             // Also where a file was not found: what is missing then is a folder.
             FsError::Io(cause) => (ErrorKind::Unavailable, Some(cause.into())),

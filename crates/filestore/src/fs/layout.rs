@@ -1,13 +1,12 @@
 //! Names on disk: where blobs are, how the folders are made. `docs/disk-format.md` has it in full.
 
-use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::disk::Disk;
 use super::error::FsError;
+use super::volume::{Volume, repeat};
 use crate::clock::{Clock, SystemClock};
 use crate::id::BlobKey;
 
@@ -21,21 +20,24 @@ const UNFINISHED_HOME: &str = "blobs.new";
 const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Opens the store in `root`, or makes one; `sync` makes it durable.
-pub(super) fn open(root: &Path, sync: bool) -> Result<Disk, FsError> {
+pub(super) fn open(disk: &dyn Disk, root: &Path, sync: bool) -> Result<Volume, FsError> {
     let home = root.join(HOME);
-    if !home.is_dir() {
-        make_folders(root, &home, sync)?;
+    if !is_folder(disk, &home)? {
+        make_folders(disk, root, &home, sync)?;
     }
-    if let Some(missing) = folders().map(|folder| home.join(folder)).find(|path| !path.is_dir()) {
-        return Err(FsError::Layout(missing));
+    for folder in folders() {
+        let folder = home.join(folder);
+        if !is_folder(disk, &folder)? {
+            return Err(FsError::Layout(folder));
+        }
     }
     if sync {
         // Whoever made the folders may have been killed before they were durable.
-        sync_dir(root)?;
+        sync_folder(disk, root)?;
     }
-    let disk = Disk::open(&home, &temp_name()?)?;
-    remove_leftovers(&disk)?;
-    Ok(disk)
+    let volume = Volume::open(repeat(|| disk.within(&home))?, &temp_name()?)?;
+    remove_leftovers(&volume)?;
+    Ok(volume)
 }
 
 /// The folder of a key: two hex digits.
@@ -75,70 +77,78 @@ fn folders() -> impl Iterator<Item = String> {
 
 /// Makes all folders aside and moves them into place at once: a store that is there is complete,
 /// and a folder that is missing later was lost.
-fn make_folders(root: &Path, home: &Path, sync: bool) -> io::Result<()> {
+fn make_folders(disk: &dyn Disk, root: &Path, home: &Path, sync: bool) -> io::Result<()> {
     let unfinished = root.join(UNFINISHED_HOME);
     let made = (|| {
-        make_dir(root, sync)?;
-        make_one_dir(&unfinished)?;
+        make_path(disk, root, sync)?;
+        make_folder(disk, &unfinished)?;
         for folder in folders() {
             let folder = unfinished.join(folder);
-            make_one_dir(&folder)?;
+            make_folder(disk, &folder)?;
             if sync {
-                sync_dir(&folder)?;
+                sync_folder(disk, &folder)?;
             }
         }
         if sync {
-            sync_dir(&unfinished)?;
+            sync_folder(disk, &unfinished)?;
         }
-        fs::rename(&unfinished, home)
+        repeat(|| disk.rename(&unfinished, home))
     })();
-    if made.is_err() && home.is_dir() {
-        // Another process was faster.
-        let _ = fs::remove_dir_all(&unfinished);
+    if made.is_err() && is_folder(disk, home)? {
+        // Another process was faster. What cannot be removed does no harm.
+        for folder in folders() {
+            let _ = repeat(|| disk.remove_folder(&unfinished.join(&folder)));
+        }
+        let _ = repeat(|| disk.remove_folder(&unfinished));
         return Ok(());
     }
     made
 }
 
 /// Makes a folder and those above it that are missing, each durable in the one above.
-fn make_dir(path: &Path, sync: bool) -> io::Result<()> {
+fn make_path(disk: &dyn Disk, path: &Path, sync: bool) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
         None => return Ok(()),
     };
-    if !parent.is_dir() {
-        make_dir(parent, sync)?;
+    if !is_folder(disk, parent)? {
+        make_path(disk, parent, sync)?;
     }
-    make_one_dir(path)?;
+    make_folder(disk, path)?;
     if !sync {
         return Ok(());
     }
-    match sync_dir(parent) {
+    match sync_folder(disk, parent) {
         // The folder was made by somebody who may read the one above.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     }
 }
 
-fn make_one_dir(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
+fn is_folder(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    repeat(|| disk.is_folder(path))
+}
+
+/// Makes a folder, unless it is there.
+fn make_folder(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match repeat(|| disk.make_folder(path)) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+fn sync_folder(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    repeat(|| disk.sync_folder(path))
 }
 
 /// Removes what killed processes left half-written. Others may be writing beside this one.
-fn remove_leftovers(disk: &Disk) -> io::Result<()> {
+fn remove_leftovers(volume: &Volume) -> io::Result<()> {
     let now = SystemClock.now();
-    for entry in disk.list(TEMP, |_| true)? {
+    for entry in volume.list(TEMP, |_| true)? {
         if now.since(entry.modified) > LEFTOVER {
             // Where that is not allowed they do no harm.
-            let _ = disk.unlink(&format!("{TEMP}/{}", entry.name));
+            let _ = volume.unlink(&format!("{TEMP}/{}", entry.name));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! put   gather ─> write ─> fdatasync ─> link ─> fsync of the folder     `write`
 //! get   open ─> page cache, else another thread ─> frames                `read`
 //!                                                     names on disk      `layout`
+//!                                               what may go wrong        `volume`
 //!                                                     system calls       `disk`
 //! ```
 
@@ -12,8 +13,11 @@ mod error;
 mod layout;
 mod pool;
 mod read;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(test)]
 mod tests;
+mod volume;
 mod write;
 
 use std::io;
@@ -27,8 +31,10 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::runtime::Handle;
 
 use self::disk::Disk;
+use self::disk::local::LocalDisk;
 use self::error::FsError;
 use self::pool::Pool;
+use self::volume::Volume;
 use crate::backend::{BlobInfo, BlobStore};
 use crate::durability::Durability;
 use crate::error::Result;
@@ -43,6 +49,11 @@ use crate::stream::ByteStream;
 /// folder must be on one file system, which must have hard links. Several processes may use it
 /// at once.
 ///
+/// A sync that failed is the last one: what it left behind is not known. From then on blobs are
+/// read, and neither stored nor removed, and [`ready`](BlobStore::ready) says why, until the store
+/// is opened again. Have the disk looked at first. (A file that cannot be synced for want of room
+/// is given up, and that is all.)
+///
 /// A second `put` of a key is refused with [`AlreadyExists`](crate::ErrorKind::AlreadyExists), and
 /// the first blob stays as it is.
 ///
@@ -50,7 +61,7 @@ use crate::stream::ByteStream;
 /// every method answers [`Internal`](crate::ErrorKind::Internal) as soon as it would have to wait.
 #[derive(Debug)]
 pub struct FsBlobs {
-    disk: Arc<Disk>,
+    volume: Arc<Volume>,
     durability: Durability,
     pool: Arc<Pool>,
     /// Every running put holds a clone.
@@ -70,9 +81,13 @@ impl FsBlobs {
     /// lost. [`StorageFull`](crate::ErrorKind::StorageFull);
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
     pub fn open(root: impl AsRef<Path>, durability: Durability) -> Result<Self> {
-        let disk = layout::open(root.as_ref(), durability == Durability::Full)?;
+        Self::open_on(&LocalDisk::default(), root.as_ref(), durability)
+    }
+
+    fn open_on(disk: &dyn Disk, root: &Path, durability: Durability) -> Result<Self> {
+        let volume = layout::open(disk, root, durability == Durability::Full)?;
         Ok(Self {
-            disk: Arc::new(disk),
+            volume: Arc::new(volume),
             durability,
             pool: Arc::default(),
             running: Arc::default(),
@@ -93,7 +108,7 @@ impl BlobStore for FsBlobs {
 
     async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<ByteStream<'static>> {
         let (file, size) =
-            self.disk.open_read(&layout::path(key)).map_err(|error| match error.kind() {
+            self.volume.open_read(&layout::path(key)).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => FsError::Missing(key),
                 _ => FsError::from(error),
             })?;
@@ -106,14 +121,15 @@ impl BlobStore for FsBlobs {
     /// Whoever is told that a blob is gone may forget its key: the removal is made durable even
     /// when an earlier call, whose sync failed, has made it.
     async fn delete(&self, key: BlobKey) -> Result<()> {
-        let (disk, durability) = (Arc::clone(&self.disk), self.durability);
+        self.volume.check()?;
+        let (volume, durability) = (Arc::clone(&self.volume), self.durability);
         blocking(move || {
-            match disk.unlink(&layout::path(key)) {
+            match volume.unlink(&layout::path(key)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
             if durability == Durability::Full {
-                disk.sync_folder(&layout::folder(key))?;
+                volume.sync_folder(&layout::folder(key))?;
             }
             Ok(())
         })
@@ -128,18 +144,26 @@ impl BlobStore for FsBlobs {
         });
         stream::iter(first..=u8::MAX)
             .then(move |folder| {
-                let disk = Arc::clone(&self.disk);
-                blocking(move || list_folder(&disk, folder, after))
+                let volume = Arc::clone(&self.volume);
+                blocking(move || list_folder(&volume, folder, after))
             })
             .map_ok(|blobs| stream::iter(blobs).map(Ok))
             .try_flatten()
             .boxed()
     }
+
+    async fn ready(&self) -> Result<()> {
+        Ok(self.volume.check()?)
+    }
 }
 
-fn list_folder(disk: &Disk, folder: u8, after: Option<BlobKey>) -> Result<Vec<BlobInfo>, FsError> {
+fn list_folder(
+    volume: &Volume,
+    folder: u8,
+    after: Option<BlobKey>,
+) -> Result<Vec<BlobInfo>, FsError> {
     let wanted = |name: &str| layout::key(folder, name).filter(|key| Some(*key) > after);
-    let mut blobs: Vec<_> = disk
+    let mut blobs: Vec<_> = volume
         .list(&layout::folder_of(folder), |name| wanted(name).is_some())?
         .into_iter()
         .filter_map(|entry| {

@@ -1,6 +1,5 @@
 //! Reading: straight from the page cache where it can be, elsewhere where it must wait.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,15 +8,16 @@ use bytes::Bytes;
 use futures::stream;
 
 use super::blocking;
-use super::disk;
+use super::disk::Linked;
 use super::error::FsError;
 use super::pool::Pool;
+use super::volume::{read_cached, read_exact};
 use crate::error::Result;
 use crate::stream::ByteStream;
 
 /// What is still to be read of a range of an open file.
 struct Reader {
-    file: Arc<File>,
+    file: Arc<dyn Linked>,
     rest: Range<u64>,
     pool: Arc<Pool>,
 }
@@ -25,11 +25,11 @@ struct Reader {
 /// The bytes of `range`, in frames of a pooled buffer each. A small range is here already when
 /// this returns.
 pub(super) async fn read(
-    file: File,
+    file: Arc<dyn Linked>,
     range: Range<u64>,
     pool: &Arc<Pool>,
 ) -> Result<ByteStream<'static>> {
-    let mut reader = Reader { file: Arc::new(file), rest: range, pool: Arc::clone(pool) };
+    let mut reader = Reader { file, rest: range, pool: Arc::clone(pool) };
     if reader.next_len() <= Pool::SMALL {
         return Ok(reader.frame().await?.into());
     }
@@ -49,12 +49,12 @@ impl Reader {
         let (len, start) = (self.next_len(), self.rest.start);
         let mut buffer = self.pool.take(len);
         let cached =
-            disk::read_cached(&self.file, buffer.rest_mut(0), start).map_err(FsError::Io)?;
+            read_cached(self.file.as_ref(), buffer.rest_mut(0), start).map_err(FsError::Io)?;
         if cached < len {
             let file = Arc::clone(&self.file);
             let wanted = self.rest.end;
             buffer = blocking(move || {
-                disk::read_exact(&file, buffer.rest_mut(cached), start + cached as u64).map_err(
+                read_exact(file.as_ref(), buffer.rest_mut(cached), start + cached as u64).map_err(
                     |error| match error.kind() {
                         // Cut while it was read: its size was right when it was opened.
                         io::ErrorKind::UnexpectedEof => FsError::Short { wanted },

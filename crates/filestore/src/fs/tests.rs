@@ -32,11 +32,15 @@ fn both_kinds(test: impl Fn(&Path, FsBlobs)) {
         let dir = TempDir::new().unwrap();
         let mut blobs = FsBlobs::open(dir.path(), Durability::Full).unwrap();
         if named {
-            let disk = layout::open(dir.path(), false).unwrap();
-            blobs.disk = Arc::new(disk.with_named_files_only());
+            blobs.volume = named_files_only(dir.path());
         }
         test(dir.path(), blobs);
     }
+}
+
+fn named_files_only(root: &Path) -> Arc<Volume> {
+    let volume = layout::open(&LocalDisk::default(), root, false).unwrap();
+    Arc::new(volume.with_named_files_only())
 }
 
 /// Every file below the root.
@@ -330,8 +334,7 @@ mod with_named_files {
 
     fn blobs() -> Fixture<FsBlobs> {
         let (dir, mut blobs) = store();
-        let disk = layout::open(dir.path(), false).unwrap();
-        blobs.disk = Arc::new(disk.with_named_files_only());
+        blobs.volume = named_files_only(dir.path());
         Fixture::new(blobs).with_guard(dir)
     }
 

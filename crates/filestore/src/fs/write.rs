@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::try_join;
 
-use super::disk::{Disk, Temp};
 use super::error::FsError;
+use super::volume::{Temp, Volume};
 use super::{FsBlobs, blocking, layout};
 use crate::durability::Durability;
 use crate::error::Result;
@@ -26,9 +26,10 @@ pub(super) async fn write(
     key: BlobKey,
     mut content: ByteStream<'_>,
 ) -> Result<u64> {
+    blobs.volume.check()?;
     let _running = Arc::clone(&blobs.running);
     let mut draft = Draft {
-        disk: Arc::clone(&blobs.disk),
+        volume: Arc::clone(&blobs.volume),
         durability: blobs.durability,
         key,
         temp: None,
@@ -106,7 +107,7 @@ impl Batch {
 
 /// A blob that is not there yet. Dropped at any time before it is published, it leaves nothing.
 struct Draft {
-    disk: Arc<Disk>,
+    volume: Arc<Volume>,
     durability: Durability,
     key: BlobKey,
     temp: Option<Temp>,
@@ -125,18 +126,18 @@ impl Draft {
     /// last step failed.
     fn publish(mut self, last: &Batch) -> Result<u64, FsError> {
         self.append(last)?;
-        let (disk, key) = (Arc::clone(&self.disk), self.key);
+        let (volume, key) = (Arc::clone(&self.volume), self.key);
         let durability = self.durability;
         let temp = self.temp()?;
         if durability == Durability::Full {
-            temp.sync_data()?;
+            temp.sync()?;
         }
-        disk.link(temp, &layout::path(key)).map_err(|error| match error.kind() {
+        temp.link(&layout::path(key)).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => FsError::Exists(key),
             _ => FsError::from(error),
         })?;
         if durability == Durability::Full {
-            disk.sync_folder(&layout::folder(key))?;
+            volume.sync_folder(&layout::folder(key))?;
         }
         Ok(self.size)
     }
@@ -147,7 +148,7 @@ impl Draft {
             Some(temp) => Ok(temp),
             none => {
                 let spare = layout::temp_name()?;
-                let temp = self.disk.create_temp(&layout::folder(self.key), &spare)?;
+                let temp = self.volume.create_temp(&layout::folder(self.key), &spare)?;
                 Ok(none.insert(temp))
             }
         }

@@ -83,6 +83,10 @@ impl BlobStore for MemoryBlobs {
         });
         stream::iter(blobs).boxed()
     }
+
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Default for MemoryBlobs {

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::id::{FileId, FileNumber};
 use crate::record::{FileKey, FileRecord};
-use crate::store::open::read_segments;
+use crate::store::open::{Trust, read_segments};
 use crate::store::{FileStore, Files, for_each_frame};
 use crate::upload::{UploadSession, UploadState, UploadTarget};
 
@@ -168,7 +168,7 @@ impl FileStore {
         {
             return Ok(after);
         }
-        let content = read_segments(Arc::clone(&self.0.blobs), [part.segment]);
+        let content = read_segments(Arc::clone(&self.0.blobs), [part.segment], Trust::Length);
         for_each_frame(content, |frame| hasher.update(frame)).await?;
         let chain = Chain { before, after: hasher.save() };
         self.0.repository.save_chain(&files.tenant, session.id, part.number, chain).await?;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::backend::{Change, ContentSource, NewContent, content_tag};
 use crate::error::{Error, ErrorKind, ItemError, Result};
 use crate::id::{ContentId, FileId, FileNumber, Revision, Subject, Tenant};
-use crate::query::{Cond, FileQuery, Page};
+use crate::query::{Cond, FileQuery, Page, SetField};
 use crate::range::RangeSpec;
-use crate::record::{Attributes, Expect, FileKey, FileRecord, NewFile};
+use crate::record::{Attributes, Expect, FileKey, FileRecord, NewFile, Term};
 use crate::store::ingest::Intake;
 use crate::store::{FileStore, OpenFile, Records, Uploads};
 use crate::stream::ByteStream;
@@ -24,9 +24,19 @@ pub struct Files {
     pub(super) store: FileStore,
     pub(super) tenant: Tenant,
     pub(super) owner: Subject,
+    /// What may be seen: files with no others than these values.
+    pub(super) sight: Option<Arc<(SetField, Vec<Term>)>>,
 }
 
 impl Files {
+    /// Of these files those that have no others than these values in `field`. The rest are as good
+    /// as not there, sessions that bring content for them included, and no file is made or changed
+    /// so that it would be one of them: that is [`Forbidden`](ErrorKind::Forbidden).
+    #[must_use]
+    pub fn limited(self, field: SetField, allowed: Vec<Term>) -> Self {
+        Self { sight: Some(Arc::new((field, allowed))), ..self }
+    }
+
     /// Whose files these are.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
@@ -77,7 +87,7 @@ impl Files {
     }
 
     async fn create_file(&self, new: NewFile, content: ByteStream<'_>) -> Result<FileRecord> {
-        new.attributes.check(self.store.limits().max_attributes)?;
+        self.check(&new.attributes)?;
         let content = self.store_content(content, new.expect).await?;
         self.insert(new, Some(ContentSource::New(content))).await
     }
@@ -89,12 +99,13 @@ impl Files {
     /// As [`create`](Self::create).
     pub async fn reserve(&self, new: impl Into<NewFile>) -> Result<FileRecord> {
         let new = new.into();
-        new.attributes.check(self.store.limits().max_attributes)?;
+        self.check(&new.attributes)?;
         self.insert(new, None).await
     }
 
     /// Makes a file that shares the content of another, as it is now. Nothing is copied, and
-    /// neither file knows of the other afterwards.
+    /// neither file knows of the other afterwards. Where sight is [`limited`](Self::limited), who
+    /// may not see the file may not see the copy either.
     ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound), also when there is no content; else as
@@ -105,13 +116,18 @@ impl Files {
         new: impl Into<NewFile>,
     ) -> Result<FileRecord> {
         let (from, new) = (from.into(), new.into());
-        new.attributes.check(self.store.limits().max_attributes)?;
+        self.check(&new.attributes)?;
         let mut last = None;
         for _ in 0..TRIES {
-            let Some(content) = self.stat(from.clone()).await?.content else {
+            let source = self.stat(from.clone()).await?;
+            let Some(content) = source.content else {
                 return Err(Error::not_found("the file has no content yet"));
             };
-            match self.insert(new.clone(), Some(ContentSource::Shared(content.id))).await {
+            let mut new = new.clone();
+            if let Some((field, _)) = self.sight.as_deref() {
+                field.carry(&source.attributes, &mut new.attributes);
+            }
+            match self.insert(new, Some(ContentSource::Shared(content.id))).await {
                 // The content was replaced and dropped between the two calls.
                 Err(error) if error.kind() == ErrorKind::Conflict => last = Some(error),
                 outcome => return outcome,
@@ -150,7 +166,10 @@ impl Files {
     ) -> Result<OpenFile> {
         let (key, range) = (key.into(), range.into());
         let stored = self.store.0.repository.load(&self.tenant, &key, range).await?;
-        OpenFile::new(Arc::clone(&self.store.0.blobs), stored)
+        if !self.sees(&stored.record.attributes) {
+            return Err(Error::not_found("no such file"));
+        }
+        OpenFile::new(Arc::clone(&self.store.0.blobs), stored, self.store.0.trust)
     }
 
     /// A file's record.
@@ -167,7 +186,13 @@ impl Files {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn stat_many(&self, keys: &[FileKey]) -> Result<Vec<Option<FileRecord>>> {
-        self.store.0.repository.find(&self.tenant, keys).await
+        let mut found = self.store.0.repository.find(&self.tenant, keys).await?;
+        for hidden in
+            found.iter_mut().filter(|it| it.as_ref().is_some_and(|it| !self.sees(&it.attributes)))
+        {
+            *hidden = None;
+        }
+        Ok(found)
     }
 
     /// Changes a file's attributes. `edit` may run several times, each time on what is there then.
@@ -255,7 +280,8 @@ impl Files {
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a limit or cursor that cannot be.
     pub async fn list(&self, query: &FileQuery) -> Result<Page<FileRecord>> {
-        self.store.0.repository.list(&self.tenant, query).await
+        let query = FileQuery { all: self.seen(&query.all), ..query.clone() };
+        self.store.0.repository.list(&self.tenant, &query).await
     }
 
     /// How many files there are for which all conditions hold.
@@ -263,7 +289,29 @@ impl Files {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn count(&self, all: &[Cond]) -> Result<u64> {
-        self.store.0.repository.count(&self.tenant, all).await
+        self.store.0.repository.count(&self.tenant, &self.seen(all)).await
+    }
+
+    /// The conditions, and that a file is seen.
+    fn seen(&self, all: &[Cond]) -> Vec<Cond> {
+        let sight = self.sight.as_deref().cloned();
+        let sight = sight.map(|(field, allowed)| Cond::NoneBut(field, allowed));
+        all.iter().cloned().chain(sight).collect()
+    }
+
+    pub(super) fn sees(&self, attributes: &Attributes) -> bool {
+        let sight = self.sight.as_deref();
+        sight.is_none_or(|(field, allowed)| field.is_within(attributes, allowed))
+    }
+
+    /// Refuses attributes that cannot be, or that would put a file out of sight.
+    pub(super) fn check(&self, attributes: &Attributes) -> Result<()> {
+        attributes.check(self.store.limits().max_attributes)?;
+        if !self.sees(attributes) {
+            let message = "nobody puts a file where they may not see it";
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+        Ok(())
     }
 
     async fn store_content(&self, content: ByteStream<'_>, expect: Expect) -> Result<NewContent> {
@@ -283,7 +331,11 @@ impl Files {
 
     /// Inserts a record. A number that the tenant has already is drawn again.
     async fn insert(&self, new: NewFile, content: Option<ContentSource>) -> Result<FileRecord> {
-        let now = self.store.0.clock.now();
+        // Nothing is published before it is made.
+        let now = match &content {
+            Some(ContentSource::New(content)) => content.stored,
+            _ => self.store.0.clock.now(),
+        };
         let mut record = FileRecord {
             id: new.id.map_or_else(|| FileId::mint(now), Ok)?,
             number: FileNumber::mint(now)?,
@@ -313,7 +365,9 @@ impl Files {
     pub(super) async fn is_taken(&self, id: FileId, external: Option<&String>) -> Result<bool> {
         let mut keys = vec![FileKey::Id(id)];
         keys.extend(external.cloned().map(FileKey::External));
-        Ok(self.stat_many(&keys).await?.iter().any(Option::is_some))
+        // Whether or not it may be seen.
+        let found = self.store.0.repository.find(&self.tenant, &keys).await?;
+        Ok(found.iter().any(Option::is_some))
     }
 
     /// The records of a batch of keys; an error that names the unknown ones, or those that name a
@@ -350,7 +404,7 @@ impl Files {
     ) -> Result<Change> {
         let mut attributes = record.attributes;
         edit(&mut attributes)?;
-        attributes.check(self.store.limits().max_attributes)?;
+        self.check(&attributes)?;
         Ok(Change::Update {
             id: record.id,
             expected: record.revision,

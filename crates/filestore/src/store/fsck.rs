@@ -9,7 +9,7 @@ use crate::backend::{BlobInfo, BlobState, Content, KnownBlob, Segment};
 use crate::error::{ErrorKind, Result};
 use crate::hash::Hasher;
 use crate::id::{BlobKey, ContentId};
-use crate::store::open::read_segments;
+use crate::store::open::{Trust, read_segments};
 use crate::store::{FileStore, for_each_frame};
 
 const PAGE: u32 = 1000;
@@ -23,7 +23,7 @@ pub struct Fsck {
     /// What becomes of blobs that nothing knows of.
     pub orphans: Orphans,
     /// Refuse damaged content to readers from now on, and give content that was found sound back.
-    /// Needs `read_data`.
+    /// Content that could not be read stays as it is. Needs `read_data`.
     pub quarantine: bool,
 }
 
@@ -51,8 +51,10 @@ pub struct FsckReport {
     pub wrong_size: Vec<BlobKey>,
     /// Blobs that nothing knows of.
     pub orphans: Vec<BlobKey>,
-    /// Contents whose bytes are not what they were.
+    /// Contents whose bytes are missing, or not what they were.
     pub damaged: Vec<ContentId>,
+    /// Contents that could not be read: their bytes may be sound, and the disk is not.
+    pub unreadable: Vec<ContentId>,
 }
 
 impl FsckReport {
@@ -62,6 +64,7 @@ impl FsckReport {
             && self.wrong_size.is_empty()
             && self.orphans.is_empty()
             && self.damaged.is_empty()
+            && self.unreadable.is_empty()
     }
 }
 
@@ -70,7 +73,7 @@ impl FileStore {
     /// to. Runs beside any other operation. Deletes nothing.
     ///
     /// # Errors
-    /// The first of a backend; a blob that cannot be read is a finding and no error.
+    /// The first of a backend; content that cannot be read is a finding and no error.
     pub async fn fsck(&self, options: &Fsck) -> Result<FsckReport> {
         let mut report = FsckReport::default();
         self.compare(&mut report).await?;
@@ -157,13 +160,20 @@ impl FileStore {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             for content in page {
-                let sound = self.is_sound(&content).await?;
                 report.contents_read += 1;
-                if !sound {
+                let damaged = match self.condition(&content).await? {
+                    Condition::Sound => false,
+                    Condition::Damaged => true,
+                    Condition::Unreadable => {
+                        report.unreadable.push(content.id);
+                        continue;
+                    }
+                };
+                if damaged {
                     report.damaged.push(content.id);
                 }
-                if quarantine && sound == content.damaged {
-                    self.0.repository.quarantine(content.id, !sound).await?;
+                if quarantine && damaged != content.damaged {
+                    self.0.repository.quarantine(content.id, damaged).await?;
                 }
             }
         }
@@ -171,30 +181,46 @@ impl FileStore {
 
     /// Whether every segment, and the whole where its digest is known, hash to what is recorded. A
     /// content that is removed or merged meanwhile counts as sound.
-    async fn is_sound(&self, content: &Content) -> Result<bool> {
+    async fn condition(&self, content: &Content) -> Result<Condition> {
         let segments = self.0.repository.segments(content.id).await?;
         let mut whole = Hasher::default();
         let mut size = 0;
         for segment in &segments {
-            if !self.is_segment_sound(segment, &mut whole).await? {
+            let condition = self.segment_condition(segment, &mut whole).await;
+            if condition != Condition::Sound {
                 let now = self.0.repository.segments(content.id).await?;
-                return Ok(now != segments);
+                return Ok(if now == segments { condition } else { Condition::Sound });
             }
             size += segment.size;
         }
         let agrees = size == content.size && content.sha256.is_none_or(|it| it == whole.digest());
-        Ok(agrees || segments.len() != content.segments as usize)
+        let sound = agrees || segments.len() != content.segments as usize;
+        Ok(if sound { Condition::Sound } else { Condition::Damaged })
     }
 
-    async fn is_segment_sound(&self, segment: &Segment, whole: &mut Hasher) -> Result<bool> {
+    async fn segment_condition(&self, segment: &Segment, whole: &mut Hasher) -> Condition {
         let mut own = Hasher::default();
-        let bytes = read_segments(Arc::clone(&self.0.blobs), [segment.clone()]);
+        let bytes = read_segments(Arc::clone(&self.0.blobs), [segment.clone()], Trust::Length);
         let read = for_each_frame(bytes, |frame| {
             own.update(frame);
             whole.update(frame);
         });
-        Ok(read.await.is_ok() && own.digest() == segment.sha256)
+        match read.await {
+            Ok(()) if own.digest() == segment.sha256 => Condition::Sound,
+            // Bytes that are missing are as good as changed ones. Any other failure tells of the
+            // way to them: to take it for damage would refuse sound content for good.
+            Err(error) if error.kind() != ErrorKind::Internal => Condition::Unreadable,
+            _ => Condition::Damaged,
+        }
     }
+}
+
+/// What reading a content found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    Sound,
+    Damaged,
+    Unreadable,
 }
 
 async fn next_blob(

@@ -30,6 +30,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BlobKey, FileId, StoreId, Subject, Tenant};
 use crate::memory::{MemoryBlobs, MemoryRepository};
+use crate::store::open::Trust;
 use crate::stream::ByteStream;
 
 /// A file store: bytes in a [`BlobStore`], everything else in a [`Repository`].
@@ -46,6 +47,7 @@ struct Inner {
     repository: Arc<dyn Repository>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    trust: Trust,
     /// Sessions whose completion runs in this process, so that whoever merely asks for their
     /// status does not start it a second time.
     completing: Mutex<HashSet<FileId>>,
@@ -58,6 +60,7 @@ pub struct FileStoreBuilder {
     repository: Arc<dyn Repository>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    trust: Trust,
 }
 
 impl FileStore {
@@ -68,6 +71,7 @@ impl FileStore {
             repository: Arc::new(repository),
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            trust: Trust::default(),
         }
     }
 
@@ -78,7 +82,8 @@ impl FileStore {
 
     /// The files of `tenant`, on behalf of `subject`, who owns what it makes.
     pub fn files(&self, tenant: &Tenant, subject: &Subject) -> Files {
-        Files { store: self.clone(), tenant: tenant.clone(), owner: subject.clone() }
+        let (store, tenant, owner) = (self.clone(), tenant.clone(), subject.clone());
+        Files { store, tenant, owner, sight: None }
     }
 
     /// The limits it enforces.
@@ -92,6 +97,7 @@ impl FileStore {
     /// [`Unavailable`](ErrorKind::Unavailable) with the reason.
     pub async fn ready(&self) -> Result<()> {
         self.0.repository.ready().await?;
+        self.0.blobs.ready().await?;
         read_store_id(self.0.blobs.as_ref()).await.map(drop)
     }
 }
@@ -108,6 +114,16 @@ impl FileStoreBuilder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Has what is read hashed, and compared with what was stored: bytes that were damaged since are
+    /// an error before the last of them is handed out. Reading then takes about as much processor
+    /// time as storing. A range that is only a part of a segment has no digest of its own, and is
+    /// read as it is.
+    #[must_use]
+    pub fn verify_reads(mut self) -> Self {
+        self.trust = Trust::Digest;
         self
     }
 
@@ -132,12 +148,13 @@ impl FileStoreBuilder {
     }
 
     fn finish(self) -> FileStore {
-        let Self { blobs, repository, limits, clock } = self;
+        let Self { blobs, repository, limits, clock, trust } = self;
         FileStore(Arc::new(Inner {
             blobs,
             repository,
             limits,
             clock,
+            trust,
             completing: Mutex::default(),
         }))
     }

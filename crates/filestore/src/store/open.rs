@@ -9,7 +9,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use crate::backend::{BlobStore, Place, Segment, StoredFile};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::Hasher;
+use crate::hash::{Digest, Hasher};
 use crate::range::RangeSpec;
 use crate::record::{ContentInfo, FileRecord};
 use crate::stream::ByteStream;
@@ -24,15 +24,16 @@ pub struct OpenFile {
     segments: Vec<Segment>,
     offset: u64,
     blobs: Arc<dyn BlobStore>,
+    trust: Trust,
 }
 
 impl OpenFile {
-    pub(super) fn new(blobs: Arc<dyn BlobStore>, stored: StoredFile) -> Result<Self> {
+    pub(super) fn new(blobs: Arc<dyn BlobStore>, stored: StoredFile, trust: Trust) -> Result<Self> {
         let StoredFile { record, segments, offset } = stored;
         let Some(content) = record.content.clone() else {
             return Err(Error::not_found("the file has no content yet"));
         };
-        Ok(Self { record, content, segments, offset, blobs })
+        Ok(Self { record, content, segments, offset, blobs, trust })
     }
 
     /// What is known of the content.
@@ -57,12 +58,14 @@ impl OpenFile {
     }
 
     /// Streams a range of the content. The first bytes are at hand when this returns, so that
-    /// missing bytes are an error here and not in the middle of an answer.
+    /// missing bytes are an error here and not in the middle of an answer. Where reads are
+    /// [verified](crate::FileStoreBuilder::verify_reads), a segment that is read whole and was
+    /// damaged ends in an error before its last bytes.
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a range outside of the content, or of what
-    /// the file was opened for; [`Internal`](ErrorKind::Internal) when bytes are missing;
-    /// [`Unavailable`](ErrorKind::Unavailable).
+    /// the file was opened for; [`Internal`](ErrorKind::Internal) when bytes are missing
+    /// or known to be damaged; [`Unavailable`](ErrorKind::Unavailable).
     pub async fn read(&self, range: Range<u64>) -> Result<ByteStream<'static>> {
         let mut pieces = self.pieces(&range)?;
         let Some(first) = pieces.pop_front() else { return Ok(ByteStream::empty()) };
@@ -84,10 +87,7 @@ impl OpenFile {
             let (from, to) = (range.start.max(start), range.end.min(end));
             if from < to && from == covered {
                 covered = to;
-                pieces.push_back(Piece {
-                    place: segment.place.clone(),
-                    range: from - start..to - start,
-                });
+                pieces.push_back(Piece::of(segment, from - start..to - start, self.trust));
             }
             start = end;
         }
@@ -98,36 +98,24 @@ impl OpenFile {
     }
 }
 
+/// Whether stored bytes are taken for what was stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// As long as there are as many of them.
+    #[default]
+    Length,
+    /// When they have the digest that was recorded.
+    Digest,
+}
+
 /// All bytes of these segments, for upkeep.
 pub(super) fn read_segments(
     blobs: Arc<dyn BlobStore>,
     segments: impl IntoIterator<Item = Segment>,
+    trust: Trust,
 ) -> ByteStream<'static> {
-    let whole = |segment: Segment| Piece { range: 0..segment.size, place: segment.place };
+    let whole = |segment: Segment| Piece::of(&segment, 0..segment.size, trust);
     ByteStream::from_results(joined(blobs, segments.into_iter().map(whole).collect()))
-}
-
-/// As [`read_segments`], and ends in an error after a segment that is not what was recorded, so
-/// that bytes which were damaged are never taken for sound ones.
-pub(super) fn read_verified(
-    blobs: Arc<dyn BlobStore>,
-    segments: impl IntoIterator<Item = Segment, IntoIter: Send + 'static>,
-) -> ByteStream<'static> {
-    let segments = stream::iter(segments);
-    ByteStream::from_results(segments.flat_map(move |segment| {
-        let expected = segment.sha256;
-        let bytes = read_segments(Arc::clone(&blobs), [segment]);
-        stream::try_unfold((bytes, Hasher::default()), move |(mut bytes, mut hasher)| async move {
-            match bytes.try_next().await? {
-                Some(frame) => {
-                    hasher.update(&frame);
-                    Ok(Some((frame, (bytes, hasher))))
-                }
-                None if hasher.digest() == expected => Ok(None),
-                None => Err(Error::internal("a segment is damaged")),
-            }
-        })
-    }))
 }
 
 /// One piece after the other, each opened when it is its turn.
@@ -143,22 +131,61 @@ fn joined(
         .try_flatten()
 }
 
+/// A part of a segment.
 #[derive(Debug)]
 struct Piece {
     place: Place,
     range: Range<u64>,
+    /// What its bytes must hash to. Only the digest of a whole segment is known.
+    expected: Option<Digest>,
+}
+
+impl Piece {
+    fn of(segment: &Segment, range: Range<u64>, trust: Trust) -> Self {
+        let is_known = trust == Trust::Digest && range == (0..segment.size);
+        let expected = is_known.then_some(segment.sha256);
+        Self { place: segment.place.clone(), range, expected }
+    }
 }
 
 async fn open_piece(blobs: &dyn BlobStore, piece: Piece) -> Result<ByteStream<'static>> {
-    match piece.place {
-        Place::Inline(bytes) => slice(&bytes, &piece.range).map(ByteStream::from),
-        Place::Blob(key) => blobs.get(key, piece.range).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Error::internal("bytes of a file are missing").with_source(error)
-            }
-            _ => error,
-        }),
+    let bytes = match piece.place {
+        Place::Inline(bytes) => ByteStream::from(slice(&bytes, &piece.range)?),
+        Place::Blob(key) => {
+            blobs.get(key, piece.range).await.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Error::internal("bytes of a file are missing").with_source(error)
+                }
+                _ => error,
+            })?
+        }
+    };
+    match piece.expected {
+        Some(expected) => verified(bytes, expected).await,
+        None => Ok(bytes),
     }
+}
+
+/// Holds back one frame, so that the last one is seen only when all of them are sound. What is one
+/// frame, as small content is, is refused here.
+async fn verified(bytes: ByteStream<'static>, expected: Digest) -> Result<ByteStream<'static>> {
+    let frames =
+        stream::try_unfold(Some((bytes, Hasher::default(), None)), move |state| async move {
+            let Some((mut bytes, mut hasher, mut held)) = state else { return Ok(None) };
+            while let Some(frame) = bytes.try_next().await? {
+                hasher.update(&frame);
+                if let Some(sound) = held.replace(frame) {
+                    return Ok(Some((sound, Some((bytes, hasher, held)))));
+                }
+            }
+            if hasher.digest() != expected {
+                return Err(Error::internal("stored bytes are not what they were"));
+            }
+            Ok(held.map(|last| (last, None)))
+        });
+    let mut frames = Box::pin(frames);
+    let first = frames.try_next().await?;
+    Ok(ByteStream::from_results(stream::iter(first.map(Ok)).chain(frames)))
 }
 
 fn slice(bytes: &Bytes, range: &Range<u64>) -> Result<Bytes> {

@@ -7,53 +7,40 @@ use crate::query::{Cond, FileQuery, NameMatch, fold, trigrams};
 use crate::record::FileRecord;
 use crate::store::Files;
 
-/// How many files are looked at, at most, for each way of matching.
-const CANDIDATES: usize = 1000;
-/// A name is similar when it has this share of the text's trigrams, in tenths.
-const SIMILAR_TENTHS: usize = 3;
+/// So many files are looked at for each way of matching, unless more are asked for.
+const CANDIDATES: u32 = 250;
 
 impl Files {
     /// Files whose names resemble `text` and for which all conditions hold, best first, at most
     /// `limit`: the text itself, then names that begin with it, have a word that begins with it,
-    /// contain it, resemble it; among equals by number. Case and punctuation do not count. Looks at no
-    /// more than 1000 candidates for each of these. Text without letters and digits finds every file.
+    /// contain it, resemble it ([`NameMatch::Similar`]); among equals by number. Case and punctuation
+    /// do not count. Text without letters and digits finds every file. Looks at 250 candidates for
+    /// each of these at most, or at `limit` where that is more; it is 1000 at most.
     ///
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
     pub async fn search(&self, text: &str, all: &[Cond], limit: usize) -> Result<Vec<FileRecord>> {
         let text = fold(text);
+        let wanted = trigrams(&text);
+        let most = u32::try_from(limit).unwrap_or(u32::MAX).clamp(CANDIDATES, FileQuery::MAX_LIMIT);
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         for how in tiers(&text) {
             let mut conditions = all.to_vec();
             conditions.extend(how.map(|how| Cond::Name(how, text.clone())));
             // Candidates that were found before come again: room is for all of them.
-            for record in self.candidates(conditions).await? {
+            let query = FileQuery { all: conditions, after: None, limit: most };
+            for record in self.list(&query).await?.items {
                 if seen.insert(record.id) {
-                    found.extend(Ranked::new(record, &text));
+                    found.push(Ranked::new(record, &text, &wanted));
                 }
             }
-            if found.len() >= limit.min(CANDIDATES) {
+            if found.len() >= limit.min(most as usize) {
                 break;
             }
         }
         found.sort_by_key(Ranked::key);
         Ok(found.into_iter().take(limit).map(|ranked| ranked.record).collect())
-    }
-
-    async fn candidates(&self, all: Vec<Cond>) -> Result<Vec<FileRecord>> {
-        let mut query = FileQuery { all, after: None, limit: FileQuery::MAX_LIMIT };
-        let mut found = Vec::new();
-        while found.len() < CANDIDATES {
-            let page = self.list(&query).await?;
-            found.extend(page.items);
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
-        }
-        found.truncate(CANDIDATES);
-        Ok(found)
     }
 }
 
@@ -78,8 +65,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// `None` when the name is not similar enough.
-    fn new(record: FileRecord, text: &str) -> Option<Self> {
+    fn new(record: FileRecord, text: &str, trigrams: &[String]) -> Self {
         let name = fold(&record.attributes.name);
         let rank = if name == text {
             0
@@ -94,14 +80,10 @@ impl Ranked {
         };
         let mut distance = 0;
         if rank == 4 {
-            let wanted = trigrams(text);
-            let shared = wanted.iter().filter(|trigram| name.contains(trigram.as_str())).count();
-            if shared * 10 < wanted.len() * SIMILAR_TENTHS {
-                return None;
-            }
-            distance = 1000 - shared * 1000 / wanted.len().max(1);
+            let shared = trigrams.iter().filter(|trigram| name.contains(trigram.as_str())).count();
+            distance = 1000 - shared * 1000 / trigrams.len().max(1);
         }
-        Some(Self { rank, distance, record })
+        Self { rank, distance, record }
     }
 
     fn key(&self) -> (u8, usize, u64) {

@@ -9,7 +9,7 @@ use crate::id::Tenant;
 use crate::record::Expect;
 use crate::store::FileStore;
 use crate::store::ingest::Intake;
-use crate::store::open::read_verified;
+use crate::store::open::{Trust, read_segments};
 use crate::upload::{UploadSession, UploadState};
 
 /// Work is claimed in batches of this size.
@@ -160,7 +160,7 @@ impl FileStore {
         }
         let expect = Expect { size: Some(content.size), sha256: content.sha256 };
         let intake = Intake { expect, limit: content.size, inline_limit: usize::MAX, whole: None };
-        let bytes = read_verified(Arc::clone(&self.0.blobs), segments.clone());
+        let bytes = read_segments(Arc::clone(&self.0.blobs), segments.clone(), Trust::Digest);
         let merged = match self.ingest(bytes, intake).await {
             Err(_) if self.0.repository.segments(content.id).await? != segments => {
                 return Ok(false);

@@ -4,7 +4,7 @@ use crate::backend::{BeginUpload, Chain, Ending, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{HashState, Hasher};
 use crate::id::{ContentId, FileId};
-use crate::record::Expect;
+use crate::record::{Expect, FileKey};
 use crate::store::Files;
 use crate::store::complete::Completion;
 use crate::store::ingest::Intake;
@@ -31,7 +31,7 @@ impl Uploads {
     pub async fn begin(&self, new: NewUpload) -> Result<UploadSession> {
         let store = &self.files.store;
         let limits = store.limits();
-        new.attributes.check(limits.max_attributes)?;
+        self.files.check(&new.attributes)?;
         if new.expect.size.is_some_and(|size| size > limits.max_session) {
             return Err(Error::too_large(format!(
                 "a session is limited to {} bytes",
@@ -90,7 +90,7 @@ impl Uploads {
             }
             admitted => admitted?,
         };
-        let session = self.own(admission.session)?;
+        let session = self.own(admission.session).await?;
         check_total(&session, number, total)?;
 
         let limits = store.limits();
@@ -154,10 +154,18 @@ impl Uploads {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable).
     pub async fn list(&self, after: Option<FileId>, limit: u32) -> Result<Vec<UploadSession>> {
-        let Files { store, tenant, owner } = &self.files;
-        let mut sessions = store.0.repository.sessions(tenant, owner, after, limit).await?;
-        for session in &mut sessions {
-            *session = self.settled(session.clone()).await?;
+        let Files { store, tenant, owner, .. } = &self.files;
+        let (mut sessions, mut after) = (Vec::new(), after);
+        // A page of which nothing may be seen is not the end.
+        while sessions.is_empty() {
+            let page = store.0.repository.sessions(tenant, owner, after, limit).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for session in page {
+                if self.sees(&session).await? {
+                    sessions.push(self.settled(session).await?);
+                }
+            }
         }
         Ok(sessions)
     }
@@ -214,14 +222,28 @@ impl Uploads {
 
     async fn session(&self, id: FileId) -> Result<UploadSession> {
         let Files { store, tenant, .. } = &self.files;
-        self.own(store.0.repository.session(tenant, id).await?)
+        self.own(store.0.repository.session(tenant, id).await?).await
     }
 
-    fn own(&self, session: UploadSession) -> Result<UploadSession> {
-        if session.owner != self.files.owner {
+    async fn own(&self, session: UploadSession) -> Result<UploadSession> {
+        if session.owner != self.files.owner || !self.sees(&session).await? {
             return Err(Error::not_found("no such upload"));
         }
         Ok(session)
+    }
+
+    /// Whether the file that the session is for may be seen, or is not there.
+    async fn sees(&self, session: &UploadSession) -> Result<bool> {
+        let Files { store, tenant, sight, .. } = &self.files;
+        if sight.is_none() {
+            return Ok(true);
+        }
+        let file = match session.target {
+            UploadTarget::NewFile => session.id,
+            UploadTarget::Existing(id) => id,
+        };
+        let found = store.0.repository.find(tenant, &[FileKey::Id(file)]).await?;
+        Ok(found.iter().flatten().all(|record| self.files.sees(&record.attributes)))
     }
 
     /// How many bytes the session may still take as part `number`: those of a part that was sent

@@ -6,4 +6,6 @@
 
 mod backends;
 mod broken;
+mod crash;
+mod model;
 mod store;

@@ -1,5 +1,7 @@
+use base64::Engine;
 use filestore::{ErrorKind, ManualClock, Subject, Tenant};
 use jsonwebtoken::EncodingKey;
+use jsonwebtoken::crypto::sign;
 use serde_json::{Value, json};
 
 use super::super::testing::{NOW, TestKey, encoded, hs256, signed};
@@ -364,7 +366,7 @@ async fn what_is_no_token_is_refused() {
     let good = sign_own(&own_claims());
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let twice = "{\"alg\":\"HS256\",\"alg\":\"none\"}";
-    let twice = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, twice);
+    let twice = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(twice);
     let payload = signed.split_once('.').unwrap().1;
     for token in [
         String::new(),
@@ -386,6 +388,24 @@ async fn what_is_no_token_is_refused() {
     ] {
         let error = authenticator.authenticate(&token).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{token:?}");
+    }
+}
+
+/// The header is an object, and UTF-8 (RFC 7515, section 5.2), also where nobody looks at it.
+#[tokio::test]
+async fn a_header_that_is_no_json_object_is_refused() {
+    let authenticator = own(&clock());
+    for (header, is_good) in [
+        ("{\"alg\":\"HS256\",\"other\":\"ä\"}".as_bytes(), true),
+        (b"{\"alg\":\"HS256\",\"other\":\"\xe4\"}", false),
+        (b"[\"HS256\",null,null,null,null]", false),
+    ] {
+        let encode = |part: &[u8]| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(part);
+        let message = format!("{}.{}", encode(header), encoded(&own_claims()));
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let signature = sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        let token = format!("{message}.{signature}");
+        assert_eq!(authenticator.authenticate(&token).await.is_ok(), is_good, "{header:?}");
     }
 }
 

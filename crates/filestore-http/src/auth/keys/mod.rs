@@ -46,7 +46,7 @@ impl KeySet {
     /// # Errors
     /// [`Unavailable`](filestore::ErrorKind::Unavailable) when no usable key remains: that is a
     /// broken set more likely than the wish to lock everybody out.
-    fn parse(json: &[u8]) -> Result<Self> {
+    pub(super) fn parse(json: &[u8]) -> Result<Self> {
         let keys = jwk::parse_set(json)?;
         if keys.is_empty() {
             return Err(Error::unavailable("the key set has no usable key"));
@@ -56,7 +56,7 @@ impl KeySet {
 
     /// The key with this id and algorithm. A token without an id is served by the only key of
     /// its algorithm; where there are several, trying one after the other is not for us.
-    fn find(&self, kid: Option<&str>, alg: Algorithm) -> Option<&DecodingKey> {
+    pub(super) fn find(&self, kid: Option<&str>, alg: Algorithm) -> Option<&DecodingKey> {
         let mut of_alg = self.0.iter().filter(|key| key.alg == alg);
         let found = match kid {
             Some(_) => of_alg.find(|key| key.kid.as_deref() == kid)?,

@@ -19,7 +19,6 @@ use route::{Action, Route};
 #[derive(Clone, Copy, Debug)]
 pub struct Cdf {
     place: Place,
-    categories: Categories,
 }
 
 /// What is below a mount point.
@@ -33,15 +32,6 @@ enum Place {
     Tokens,
 }
 
-/// What the security categories of a file mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Categories {
-    /// They are kept and shown.
-    Kept,
-    /// A file is there only for who has all of its categories.
-    Enforced,
-}
-
 impl Cdf {
     /// Where the platform has its projects.
     pub const PROJECTS: &'static str = "/api/v1/projects";
@@ -49,6 +39,10 @@ impl Cdf {
     pub const FILES: &'static str = "/files";
     /// Where the platform tells what a token is good for.
     pub const TOKENS: &'static str = "/api/v1/token";
+
+    /// The terms of a file that hold its security categories, for
+    /// [`enforce_security_categories`](crate::AdapterBuilder::enforce_security_categories).
+    pub const SECURITY_CATEGORIES: &'static str = wire::SECURITY_CATEGORIES;
 
     /// Files of the project that the path names; for [`Cdf::PROJECTS`].
     pub const fn projects() -> Self {
@@ -74,16 +68,8 @@ impl Cdf {
         ]
     }
 
-    /// From now on a file that has security categories is there only for callers who have all of
-    /// them ([`Principal::security_categories`](crate::auth::Principal::security_categories)).
-    /// Other dialects know nothing of categories: mount none beside this one then.
-    #[must_use]
-    pub const fn enforcing_security_categories(self) -> Self {
-        Self { categories: Categories::Enforced, ..self }
-    }
-
     const fn at(place: Place) -> Self {
-        Self { place, categories: Categories::Kept }
+        Self { place }
     }
 }
 

@@ -183,11 +183,11 @@ fn parts(query: &Query) -> filestore::Result<u32> {
         .ok_or_else(|| Error::invalid(format!("parts is an integer from 1 to {MAX_PARTS}")))
 }
 
-/// Absent and empty are false. One of the official clients writes `True` and `False`.
+/// Absent is false. One of the official clients writes `True` and `False`.
 fn flag(query: &Query, name: &str) -> filestore::Result<bool> {
-    let value = query.first(name).unwrap_or_default().to_ascii_lowercase();
+    let value = query.first(name).unwrap_or("false").to_ascii_lowercase();
     match value.as_str() {
-        "" | "false" => Ok(false),
+        "false" => Ok(false),
         "true" => Ok(true),
         _ => Err(Error::invalid(format!("{name} is true or false"))),
     }

@@ -24,7 +24,7 @@ use crate::protocol::disposition::Kind;
 use crate::protocol::download::{self, Presentation};
 use crate::protocol::form::media_type;
 use crate::protocol::media::{OCTET_STREAM, of_name, served_type};
-use crate::protocol::{date, json, read_json};
+use crate::protocol::{Object, date, json, lenient_text, read_json, sole_header};
 
 /// What a session keeps for this API, under these names among its extras.
 const CHUNK_SIZE: &str = "idempiere.chunkSize";
@@ -34,8 +34,9 @@ const PAGE: u32 = 1000;
 
 pub(super) async fn begin(call: Call<'_>) -> Result<Answer, Fault> {
     let Call { files, head, body, principal, host } = call;
+    let Object(begin) = read_json::<Object<BeginBody>>(head.headers(), body).await?;
     let Begin { file_name, content_type, file_size, chunk_size, sha256, location, life } =
-        read_json::<BeginBody>(head.headers(), body).await?.checked()?;
+        begin.checked()?;
     let mut attributes = Attributes::named(file_name);
     attributes.content_type = content_type;
     attributes.extras.insert(CHUNK_SIZE.into(), chunk_size.to_string());
@@ -75,25 +76,17 @@ fn text_of(id: FileId) -> String {
 pub(super) async fn chunk(call: Call<'_>, id: FileId, order: i64) -> Result<Answer, Fault> {
     let Call { files, head, body, .. } = call;
     let uploads = files.uploads();
-    let (order, total) = match position(order, head.headers()) {
-        Ok(position) => position,
-        Err(wrong) => {
-            // What is wrong with the session is said first.
-            let session = uploads.status(id).await.map_err(|error| named(error, id))?;
-            if is_canceled(&files, &session).await? {
-                return Err(canceled(&text_of(id)));
-            }
-            return Err(wrong);
-        }
-    };
+    // What is wrong with the session is said before what is wrong with the chunk.
+    let session = session_of(&files, id).await?.ok_or_else(|| unknown_session(&text_of(id)))?;
+    if is_canceled(&files, &session).await? {
+        return Err(canceled(&text_of(id)));
+    }
+    let (order, total) = position(order, head.headers())?;
     if !matches!(media_type(head.headers())?.as_str(), "" | OCTET_STREAM) {
         return Err(Fault::Media("a chunk is sent as application/octet-stream"));
     }
-    let sha256 = head.headers().get("x-content-sha256").map(|value| value.to_str());
-    let sha256 = match sha256 {
-        None | Some(Ok("")) => None,
-        Some(text) => Some(text.unwrap_or_default().parse()?),
-    };
+    let sha256 = sole_header(head.headers(), "x-content-sha256")?;
+    let sha256 = sha256.map(|text| lenient_text(text).parse()).transpose()?;
     let expect = Expect { size: body.declared(), sha256 };
     let received = uploads.put_part(id, order, Some(total), body.stream(), expect).await;
     let session = match received {
@@ -124,8 +117,8 @@ pub(super) async fn chunk(call: Call<'_>, id: FileId, order: i64) -> Result<Answ
 
 /// Chunk order and total: both are whole numbers, the order from 1 to the total.
 fn position(order: i64, headers: &HeaderMap) -> Result<(u32, u32), Fault> {
-    let total = headers.get("x-total-chunks").and_then(|value| value.to_str().ok());
-    let total: i64 = total.and_then(|text| text.trim().parse().ok()).unwrap_or_default();
+    let total = sole_header(headers, "x-total-chunks")?.map(lenient_text);
+    let total: i64 = total.and_then(|text| text.parse().ok()).unwrap_or_default();
     let total = u32::try_from(total).ok().filter(|total| *total > 0);
     let total = total.ok_or_else(|| Error::invalid("Total chunks must be greater than 0"))?;
     let order = u32::try_from(order).ok().filter(|order| (1..=total).contains(order));
@@ -194,18 +187,23 @@ enum Upload {
 }
 
 async fn find(files: &Files, id: FileId) -> Result<Upload, Fault> {
-    match files.uploads().status(id).await {
-        Ok(session) if session.target == UploadTarget::NewFile => {
-            return Ok(Upload::Session(session));
-        }
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    if let Some(session) = session_of(files, id).await? {
+        return Ok(Upload::Session(session));
     }
     let record = files.stat(id).await.map_err(|error| named(error, id))?;
     if record.owner != *files.subject() || record.content.is_none() {
         return Err(unknown_session(&text_of(id)));
     }
     Ok(Upload::File(record))
+}
+
+/// The session with this id. One that brings content to a file that is there is another API's.
+async fn session_of(files: &Files, id: FileId) -> Result<Option<UploadSession>, Fault> {
+    match files.uploads().status(id).await {
+        Ok(session) => Ok(Some(session).filter(|it| it.target == UploadTarget::NewFile)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn named(error: Error, id: FileId) -> Fault {
@@ -359,7 +357,8 @@ fn type_of(name: &str) -> &'static str {
 
 pub(super) async fn copy(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
     let Call { files, head, body, .. } = call;
-    let (location, target) = read_json::<CopyBody>(head.headers(), body).await?.checked()?;
+    let Object(wanted) = read_json::<Object<CopyBody>>(head.headers(), body).await?;
+    let (location, target) = wanted.checked()?;
     completed(&files, id).await?;
     let source = files.stat(id).await.map_err(|error| named(error, id))?;
     let place = record::copy(&files, &source, location, target).await?;

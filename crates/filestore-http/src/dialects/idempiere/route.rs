@@ -90,8 +90,12 @@ fn id_of(text: &str) -> Result<FileId, Fault> {
 /// asks for a URL.
 fn url_life(head: Head<'_>) -> Result<Option<u64>, Fault> {
     let query = Query::parse(head.query())?;
-    let text = query.first("expiresInSeconds").or_else(|| query.first("expireInSeconds"));
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let is_life = |name: &str| matches!(name, "expiresInSeconds" | "expireInSeconds");
+    let mut texts = query.pairs().filter(|(name, _)| is_life(name)).map(|(_, text)| text);
+    let Some(text) = texts.next() else { return Ok(None) };
+    if texts.any(|other| other != text) {
+        return Err(Error::invalid("expiresInSeconds has two values").into());
+    }
     let seconds: i64 =
         text.parse().map_err(|_| Error::invalid("expiresInSeconds is a number of seconds"))?;
     Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0))

@@ -105,6 +105,10 @@ pub(super) async fn view(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
 }
 
 pub(super) async fn delete(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
+    // What has no content yet is not here to be deleted either.
+    if call.files.stat(id).await?.content.is_none() {
+        return Err(Error::not_found("no such file").into());
+    }
     call.files.delete(id).await?;
     let status = format!("{} has been deleted", handle(id));
     Ok(json(StatusCode::OK, &Status { ok: true, status: &status }))

@@ -1,5 +1,9 @@
 //! Content: links to it, and what is behind them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use filestore::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
 
 use super::{create, error, fetched, get, post, put, stored, target};
@@ -127,6 +131,39 @@ async fn links_are_shown_under_the_name_that_was_asked_for(world: &World) {
     let said = error(post(world, "/downloadlink", json!({"items": many})).await, 400);
     assert!(said["missing"].is_null());
     error(post(world, "/downloadlink?extendedExpiration=1", json!({"items": []})).await, 400);
+}
+
+#[tokio::test]
+async fn links_are_good_for_as_long_as_they_say() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let world = World::at(clock.clone()).await;
+    let file = stored(&world, json!({"name": "a"}), b"content").await;
+    let path = "/initmultipartupload?parts=2";
+    let parts = post(&world, path, json!({"name": "b"})).await.expect(201).json();
+    put(&world, &parts["uploadUrls"][0], b"one").await.expect(200);
+    let link = async |path| {
+        let links = post(&world, path, json!({"items": [{"id": file["id"]}]})).await.expect(200);
+        target(&links.json()["items"][0]["downloadUrl"])
+    };
+    for (path, seconds) in [("/downloadlink", 30), ("/downloadlink?extendedExpiration=true", 3600)]
+    {
+        let url = link(path).await;
+        clock.advance(Duration::from_secs(seconds - 2));
+        assert_eq!(world.send_bare(Ask::get(&url)).await.expect(200).body, "content");
+        clock.advance(Duration::from_secs(2));
+        error(world.send_bare(Ask::get(&url)).await, 403);
+    }
+    clock.advance(Duration::from_secs(7 * 86_400 - 3630 - 2));
+    put(&world, &file["uploadUrl"], b"new").await.expect(200);
+    clock.advance(Duration::from_secs(2));
+    error(put(&world, &file["uploadUrl"], b"newer").await, 403);
+    assert_eq!(fetched(&world, &file["id"]).await.expect(200).body, "new");
+    // The upload in parts is over with its URLs.
+    error(put(&world, &parts["uploadUrls"][1], b"two").await, 403);
+    let part = target(&parts["uploadUrls"][1]);
+    error(world.send(Ask::put(part.split_once('?').unwrap().0).body("two")).await, 400);
+    let body = json!({"id": parts["id"], "uploadId": parts["uploadId"]});
+    error(post(&world, "/completemultipartupload", body).await, 400);
 }
 
 async fn files_without_content_have_no_link(world: &World) {

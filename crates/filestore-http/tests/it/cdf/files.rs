@@ -1,6 +1,6 @@
 //! Files: made, overwritten, shown, changed, deleted.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{ask, create, error, fetched, get, in_project, post, put, stored};
 use crate::harness::{Ask, World};
@@ -12,6 +12,7 @@ cdf! {
     overwriting_keeps_what_is_not_said
     names_come_back_in_order
     unknown_names_are_listed
+    a_request_has_as_many_items_as_it_may
     names_given_twice_are_listed
     changes_are_made_together_or_not_at_all
     lists_and_pairs_are_added_to_and_removed_from
@@ -94,6 +95,11 @@ async fn overwriting_keeps_what_is_not_said(world: &World) {
     put(world, &again["uploadUrl"], b"new").await.expect(200);
     assert_eq!(fetched(world, &first["id"]).await.expect(200).body, "new");
 
+    let body = json!({"name": "c", "externalId": "x", "source": null, "assetIds": [2, 3]});
+    let again = post(world, "?overwrite=true", body).await.expect(201).json();
+    assert_eq!((&again["source"], &again["assetIds"]), (&json!("s"), &json!([2, 3])));
+    assert_eq!(again["metadata"], json!({"c": "3"}));
+
     // Where there is nothing to overwrite, a file is made.
     post(world, "?overwrite=true", json!({"name": "b", "externalId": "y"})).await.expect(201);
     post(world, "?overwrite=true", json!({"name": "b"})).await.expect(201);
@@ -171,6 +177,26 @@ async fn unknown_names_are_listed(world: &World) {
     }
 }
 
+async fn a_request_has_as_many_items_as_it_may(world: &World) {
+    for (path, most) in
+        [("/byids", 1000), ("/delete", 1000), ("/update", 1000), ("/downloadlink", 100)]
+    {
+        let items = |count: u32| -> Value {
+            let item = |id| match path {
+                "/update" => json!({"id": id, "update": {}}),
+                _ => json!({"id": id}),
+            };
+            (1..=count).map(item).collect()
+        };
+        let said = error(post(world, path, json!({"items": items(most)})).await, 400);
+        assert_eq!(said["missing"].as_array().unwrap().len(), most as usize, "{path}");
+        for wrong in [items(0), items(most + 1)] {
+            let said = error(post(world, path, json!({"items": wrong})).await, 400);
+            assert!(said["missing"].is_null(), "{path}");
+        }
+    }
+}
+
 async fn names_given_twice_are_listed(world: &World) {
     let id = create(world, json!({"name": "a", "externalId": "x"})).await["id"].clone();
     let twice = json!([{"id": id}, {"id": id}, {"id": id}]);
@@ -230,12 +256,27 @@ async fn lists_and_pairs_are_added_to_and_removed_from(world: &World) {
     assert_eq!(file["metadata"], json!({"b": "3", "c": "4"}));
 
     // Limits hold for what comes out.
-    let most: Vec<u32> = (1..=1000).collect();
-    updated(world, &id, json!({"assetIds": {"set": most}})).await;
-    let body = json!({"items": [{"id": id, "update": {"assetIds": {"add": [1001]}}}]});
-    error(post(world, "/update", body).await, 400);
-    let swap = json!({"assetIds": {"add": [1001], "remove": [1]}});
-    assert_eq!(updated(world, &id, swap).await["assetIds"].as_array().unwrap().len(), 1000);
+    let ids = |count: u32| json!((1..=count).collect::<Vec<_>>());
+    let labels: Vec<_> = (1..=10).map(|n| json!({"externalId": n.to_string()})).collect();
+    let pairs: Map<_, _> = (1..=256).map(|n| (n.to_string(), json!("v"))).collect();
+    for (field, most, more, first) in [
+        ("assetIds", ids(1000), json!([1001]), json!([1])),
+        ("securityCategories", ids(100), json!([101]), json!([1])),
+        ("labels", json!(labels), json!([{"externalId": "x"}]), json!([{"externalId": "1"}])),
+        ("metadata", json!(pairs), json!({"x": "v"}), json!(["1"])),
+    ] {
+        let full = updated(world, &id, json!({field: {"set": most}})).await;
+        let body = json!({"items": [{"id": id, "update": {field: {"add": more}}}]});
+        error(post(world, "/update", body).await, 400);
+        assert_eq!(get(world, &id).await.json()[field], full[field]);
+        let swapped = updated(world, &id, json!({field: {"add": more, "remove": first}})).await;
+        assert_ne!(swapped[field], full[field]);
+        let count = |file: &Value| match &file[field] {
+            Value::Object(pairs) => pairs.len(),
+            list => list.as_array().unwrap().len(),
+        };
+        assert_eq!(count(&swapped), count(&full));
+    }
 
     let empty = json!({"assetIds": {"set": []}, "securityCategories": {"set": []},
                        "labels": {"set": []}, "metadata": {"set": {}}});

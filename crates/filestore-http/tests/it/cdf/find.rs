@@ -245,7 +245,7 @@ async fn places_are_compared_exactly(world: &World) {
             "within",
             "Polygon",
             json!([[[-50, -50], [50, -50], [50, 50], [-50, 50], [-50, -50]]]),
-            vec!["diagonal", "point", "points", "square", "squares"],
+            vec!["diagonal", "point", "points", "square", "squares", "tie"],
         ),
         ("disjoint", "Polygon", square(8, 0), vec!["diagonal", "point", "square", "tie"]),
         (

@@ -143,6 +143,8 @@ async fn times_are_not_negative(world: &World) {
 async fn labels_are_objects(world: &World) {
     takes(world, "labels", &json!([{"externalId": "x".repeat(255)}])).await;
     for wrong in [
+        // Too many are not even compared with each other.
+        json!(vec![json!({"externalId": "x"}); 11]),
         json!(["x"]),
         json!([{"externalId": "x".repeat(256)}]),
         json!([{"externalId": ""}]),
@@ -173,6 +175,10 @@ async fn places_are_features(world: &World) {
         takes(world, "geoLocation", place).await;
         let mut described = place.clone();
         described["properties"] = json!({"a": {"b": [1, null, "c"]}});
+        takes(world, "geoLocation", &described).await;
+        // What is no member of a geometry may be anything.
+        described["geometry"]["scale"] =
+            serde_json::from_str("[-329702704127287492608, 1e400]").unwrap();
         takes(world, "geoLocation", &described).await;
     }
     for (kind, coordinates) in [

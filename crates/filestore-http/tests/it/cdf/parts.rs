@@ -85,7 +85,13 @@ async fn an_upload_belongs_to_its_file_and_its_subject(world: &World) {
     let file = post(world, "/initmultipartupload?parts=1", json!({"name": "a"})).await.json();
     let other = create(world, json!({"name": "b"})).await;
     put(world, &file["uploadUrls"][0], b"content").await.expect(200);
-    for upload in ["", "x", "00000000000000000000000000000000"] {
+    // A session of another dialect, which is the same subject's, makes a file of its own.
+    let body = json!({"fileName": "c", "sha256": "0".repeat(64)}).to_string();
+    let session = world.send(Ask::post("/api/v1/uploads").body(body)).await.expect(201).json();
+    let session = session["uploadId"].as_str().unwrap().replace('-', "");
+    let path = format!("/files/{}/parts/{session}/1", file["id"]);
+    error(world.send(Ask::put(path).body("x")).await, 400);
+    for upload in ["", "x", "00000000000000000000000000000000", &session] {
         let body = json!({"id": file["id"], "uploadId": upload});
         error(post(world, "/completemultipartupload", body).await, 400);
     }

@@ -101,8 +101,8 @@ async fn another_tenant_s_file_is_as_good_as_none(world: &World, api: &dyn Subje
             let ask = Ask::get(api.at(id)).bearer(&stranger);
             range.into_iter().fold(ask, |ask, range| ask.header("range", range))
         };
-        let hidden = world.send_bare(ask(&id)).await.expect(404);
-        let unknown = world.send_bare(ask(api.unknown())).await.expect(404);
+        let hidden = world.send_bare(ask(&id)).await.expect(api.not_found());
+        let unknown = world.send_bare(ask(api.unknown())).await.expect(api.not_found());
         api.assert_error(&hidden);
         // Answers may repeat what was asked for, and tell nothing else apart.
         let blurred = hidden.text().replace(&id, api.unknown());
@@ -111,7 +111,8 @@ async fn another_tenant_s_file_is_as_good_as_none(world: &World, api: &dyn Subje
         assert_eq!(names(&hidden), names(&unknown));
     }
     for ask in api.changes(&id) {
-        api.assert_error(&world.send_bare(ask.bearer(&stranger)).await.expect(404));
+        let hidden = world.send_bare(ask.bearer(&stranger)).await.expect(api.not_found());
+        api.assert_error(&hidden);
     }
     world.send(Ask::get(api.at(&id))).await.expect(200);
 }

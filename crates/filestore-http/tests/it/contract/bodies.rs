@@ -23,7 +23,7 @@ async fn the_largest_file_fits_and_one_byte_more_does_not(world: &World, api: &d
         }
         let reply = world.send(ask).await.expect(413);
         api.assert_error(&reply);
-        assert_eq!(world.count().await, 1, "declared: {declared}");
+        assert_eq!(world.count_whole().await, 1, "declared: {declared}");
     }
 }
 
@@ -39,7 +39,7 @@ async fn a_body_announced_too_large_is_not_read(world: &World, api: &dyn Subject
             api.assert_error(&reply);
         }
     }
-    assert_eq!(world.count().await, 0);
+    assert_eq!(world.count_whole().await, 0);
 }
 
 async fn a_body_that_breaks_off_leaves_nothing(world: &World, api: &dyn Subject) {
@@ -53,7 +53,7 @@ async fn a_body_that_breaks_off_leaves_nothing(world: &World, api: &dyn Subject)
             let reply = world.send(ask).await;
             assert_eq!(reply.status, 400, "{how} at {size}");
             api.assert_error(&reply);
-            assert_eq!(world.count().await, 0, "{how} at {size}");
+            assert_eq!(world.count_whole().await, 0, "{how} at {size}");
         }
     }
 }
@@ -63,7 +63,7 @@ async fn a_large_body_that_breaks_off_leaves_nothing(world: &World, api: &dyn Su
     let whole = api.upload(&File::of(&content));
     for size in [20_000, 299_999, 300_000] {
         world.send(whole.clone().cut_at(size)).await.expect(400);
-        assert_eq!(world.count().await, 0, "cut at {size}");
+        assert_eq!(world.count_whole().await, 0, "cut at {size}");
     }
 }
 
@@ -75,12 +75,12 @@ async fn refused_media_types_are_not_read(world: &World, api: &dyn Subject) {
         assert!(!reply.read_body, "{asked}");
         api.assert_error(&reply);
     }
-    assert_eq!(world.count().await, 0);
+    assert_eq!(world.count_whole().await, 0);
 }
 
 async fn a_content_type_given_twice_is_refused(world: &World, api: &dyn Subject) {
     let ask = api.upload(&File::of(b"content")).header("content-type", "text/plain");
     let reply = world.send(ask).await.expect(400);
     api.assert_error(&reply);
-    assert_eq!(world.count().await, 0);
+    assert_eq!(world.count_whole().await, 0);
 }

@@ -13,6 +13,7 @@ macro_rules! cases {
             cases!(molgenis over $backend: $($case)*);
             cases!(jmix over $backend: $($case)*);
             cases!(idempiere over $backend: $($case)*);
+            cases!(cdf over $backend: $($case)*);
         }
     };
     ($dialect:ident over $backend:ident: $($case:ident)*) => {

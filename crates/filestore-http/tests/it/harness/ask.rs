@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body::{Body, Frame, SizeHint};
+use serde_json::Value;
 
 use super::world::HOST;
 
@@ -70,10 +71,19 @@ impl Ask {
         self.header("authorization", format!("Bearer {}", token.as_ref()))
     }
 
-    /// Sends `first` before it, with the same credentials. If that succeeds, its answer's `uploadId`
-    /// stands for `{id}` in this target; else its answer is the answer.
+    /// Sends `first` before it, with the same credentials. If that succeeds, a member of its answer
+    /// stands where this target has its name in braces; else its answer is the answer.
     pub(crate) fn after(mut self, first: Self) -> Self {
         self.first = Some(Box::new(first));
+        self
+    }
+
+    /// With each member of the answer to the request before it where it belongs.
+    pub(super) fn filled_in(mut self, members: &Value) -> Self {
+        for (name, value) in members.as_object().unwrap() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.target = self.target.replace(&format!("{{{name}}}"), &text);
+        }
         self
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
     /// Whether the request's body had been asked for when the answer was there.
     pub(crate) read_body: bool,
+    /// The answer to the request that this one came [after](super::Ask::after).
+    pub(crate) first: Option<Box<Self>>,
 }
 
 impl Reply {

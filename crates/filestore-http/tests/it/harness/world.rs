@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use filestore::{
-    Clock, Durability, FileStore, Files, FsBlobs, Limits, MemoryBlobs, MemoryRepository, Subject,
-    SystemClock, Tenant,
+    Clock, Cond, Durability, FileStore, Files, FsBlobs, Limits, MemoryBlobs, MemoryRepository,
+    Subject, SystemClock, Tenant,
 };
 use filestore_http::auth::Secret;
 use filestore_http::dialects::{Cdf, Entity, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::presign::{PresignKey, PresignKeys, Presigner};
-use filestore_http::{Adapter, X_REQUEST_ID};
+use filestore_http::{Adapter, AdapterBuilder, X_REQUEST_ID};
 use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
 use http::header::AUTHORIZATION;
 use http_body_util::BodyExt;
@@ -23,9 +23,6 @@ use super::{Ask, Reply, TENANT};
 pub(crate) const HOST: &str = "files.test:8080";
 /// Most bytes of a file.
 pub(crate) const MAX_FILE: usize = 512 << 10;
-
-/// Where files are that only those see who have their security categories.
-pub(crate) const STRICT_CDF: &str = "/strict/files";
 
 /// A server without a socket, and the store behind it.
 pub(crate) struct World {
@@ -61,21 +58,30 @@ impl World {
     }
 
     fn over(store: FileStore, clock: Arc<dyn Clock>, dir: Option<TempDir>) -> Self {
+        let adapter = Self::builder(&store, clock).build();
+        Self { adapter, store, _dir: dir }
+    }
+
+    /// A server over the same store that enforces security categories.
+    pub(crate) fn strict(&self) -> Self {
+        let builder = Self::builder(&self.store, Arc::new(SystemClock));
+        let adapter = builder.enforce_security_categories(Cdf::SECURITY_CATEGORIES).build();
+        Self { adapter, store: self.store.clone(), _dir: None }
+    }
+
+    fn builder(store: &FileStore, clock: Arc<dyn Clock>) -> AdapterBuilder {
         let keys =
             PresignKeys::new(PresignKey::derive(&Secret::new(&"x".repeat(32)).unwrap()).unwrap());
         let presigner = Presigner::new(keys, clock);
         let builder = Adapter::builder(store.clone(), authenticator(), presigner);
         let builder =
             Cdf::mounts().into_iter().fold(builder, |builder, (at, cdf)| builder.mount(at, cdf));
-        let adapter = builder
-            .mount(STRICT_CDF, Cdf::bare().enforcing_security_categories())
+        builder
             .mount(Jea::MOUNT, Jea)
             .mount(Molgenis::MOUNT, Molgenis)
             .mount(Jmix::MOUNT, Jmix::new(vec![Entity::product()]))
             .mount(Idempiere::UPLOADS, Idempiere::uploads())
             .mount(Idempiere::MODELS, Idempiere::models())
-            .build();
-        Self { adapter, store, _dir: dir }
     }
 
     /// The tenant's files, without HTTP between.
@@ -88,6 +94,11 @@ impl World {
         self.files().count(&[]).await.unwrap()
     }
 
+    /// How many of them have content.
+    pub(crate) async fn count_whole(&self) -> u64 {
+        self.files().count(&[Cond::HasContent(true)]).await.unwrap()
+    }
+
     /// Sends a request with a good token.
     pub(crate) async fn send(&self, ask: Ask) -> Reply {
         self.send_bare(ask.bearer(super::Token::full())).await
@@ -96,16 +107,24 @@ impl World {
     /// Sends a request as it is. What holds for every answer is looked at here: its request id,
     /// that it is no client's mistake turned into a server's, and that its length is true.
     pub(crate) async fn send_bare(&self, mut ask: Ask) -> Reply {
-        if let Some(mut first) = ask.first.take() {
-            let credentials = ask.headers.get_all(AUTHORIZATION).into_iter().cloned();
-            first.headers.extend(credentials.map(|it| (Some(AUTHORIZATION), it)));
-            let begun = self.exchange(*first).await;
-            if !begun.status.is_success() {
-                return begun;
-            }
-            ask.target = ask.target.replace("{id}", begun.json()["uploadId"].as_str().unwrap());
+        let Some(mut first) = ask.first.take() else { return self.exchange(ask).await };
+        let credentials = ask.headers.get_all(AUTHORIZATION).into_iter().cloned();
+        first.headers.extend(credentials.map(|it| (Some(AUTHORIZATION), it)));
+        let first = self.exchange(*first).await;
+        if !first.status.is_success() {
+            return first;
         }
-        self.exchange(ask).await
+        let mut reply = self.exchange(ask.filled_in(&first.json())).await;
+        reply.first = Some(Box::new(first));
+        reply
+    }
+
+    /// A request whose [first](Ask::after) is done, and what that was answered.
+    pub(crate) async fn begun(&self, mut ask: Ask) -> (Ask, Option<Box<Reply>>) {
+        let Some(first) = ask.first.take() else { return (ask, None) };
+        let first = self.send(*first).await;
+        assert!(first.status.is_success(), "{first:?}");
+        (ask.filled_in(&first.json()), Some(Box::new(first)))
     }
 
     async fn exchange(&self, ask: Ask) -> Reply {
@@ -118,7 +137,8 @@ impl World {
         let (head, body) = answer.into_parts();
         let announced = http_body::Body::size_hint(&body).exact().unwrap();
         let body = body.collect().await.unwrap().to_bytes();
-        let reply = Reply { status: head.status, headers: head.headers, body, read_body };
+        let reply =
+            Reply { status: head.status, headers: head.headers, body, read_body, first: None };
         // Whoever waits to be asked for the body must not be asked behind a refusal either.
         tokio::task::yield_now().await;
         let asked_late = !read_body && polled.load(Ordering::SeqCst);

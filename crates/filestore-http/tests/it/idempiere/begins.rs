@@ -86,6 +86,7 @@ async fn what_cannot_begin_an_upload_is_refused() {
         (with("sha256", json!("abc")), 400),
         (with("sha256", json!("g".repeat(64))), 400),
         (json!([]), 400),
+        (json!(["a", null, null, null, Digest::of(b"content").to_string(), null, null]), 400),
         (json!("text"), 400),
     ] {
         let reply = world.send(begin(&body)).await;
@@ -104,11 +105,12 @@ async fn what_cannot_begin_an_upload_is_refused() {
         with("sha256", json!(Digest::of(b"content").to_string().to_uppercase())),
         with("chunkSize", json!(null)),
         with("contentType", json!("")),
+        with("contentType", json!("x".repeat(255))),
     ] {
         world.send(begin(&good)).await.expect(201);
     }
     let listed = world.send(Ask::get(UPLOADS)).await.expect(200).json();
-    assert_eq!(listed["uploads"].as_array().unwrap().len(), 4);
+    assert_eq!(listed["uploads"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]

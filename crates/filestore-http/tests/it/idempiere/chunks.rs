@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use super::*;
-use crate::harness::{noise, on_every_backend};
+use crate::harness::{MAX_FILE, noise, on_every_backend};
 
 macro_rules! cases {
     ($backend:ident: $($case:ident)*) => {
@@ -106,6 +106,12 @@ async fn a_chunk_that_is_not_what_it_declares_leaves_the_former(world: &World) {
     let text = world.send(mismatch).await.expect(400).text().to_owned();
     assert!(text.contains(&wrong) && text.contains(&Digest::of(b"wrong").to_string()), "{text}");
     world.send(chunk(&id, 1, 2, b"broken off").cut_at(3)).await.expect(400);
+    world.send(chunk(&id, 1, 2, &noise(MAX_FILE + 1))).await.expect(413);
+    for twice in ["x-content-sha256", "x-total-chunks"] {
+        let sha256 = Digest::of(b"wrong").to_string();
+        let ask = chunk(&id, 1, 2, b"wrong").header("x-content-sha256", sha256);
+        Api.assert_error(&world.send(ask.header(twice, "2")).await.expect(400));
+    }
 
     let upper = Digest::of(b"content").to_string().to_uppercase();
     world.send(chunk(&id, 2, 2, b"content").header("x-content-sha256", upper)).await.expect(200);
@@ -186,7 +192,9 @@ async fn orders_and_totals_are_checked() {
     for order in ["one", "1.0", "", "1x", "0x1", "9223372036854775808", "%31x"] {
         Api.assert_error(&world.send(put(order, Some("2"))).await.expect(404));
     }
-    Api.assert_error(&world.send(put("1", Some("4000000000"))).await.expect(400));
+    for total in ["10001", "4000000000"] {
+        Api.assert_error(&world.send(put("1", Some(total))).await.expect(400));
+    }
     assert_eq!(status(&world, &id).await["status"], "INITIATED");
 
     // No Content-Type is as good as the right one; the total is remembered.
@@ -196,6 +204,8 @@ async fn orders_and_totals_are_checked() {
     }
     world.send(put("2", Some("2")).body("content")).await.expect(200);
     assert_eq!(content(&world, &id).await, b"some content");
+    let id = begun(&world, b"some content").await;
+    world.send(chunk(&id, 10_000, 10_000, b"last")).await.expect(200);
 }
 
 /// Two chunks of a total of 3 are not all chunks of a total of 2, even where the sizes fit.

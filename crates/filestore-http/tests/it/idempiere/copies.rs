@@ -209,16 +209,32 @@ async fn copies_that_cannot_be_are_refused() {
         let body = json!({"copyLocation": "ARCHIVE", "tableName": table, "recordId": "1"});
         assert_title(&world.send(copy(&id, &body)).await, 404, "Invalid table name", table);
     }
-    for text in ["", "{", "[]", r#"{"copyLocation": 1}"#] {
+    for text in ["", "{", "[]", r#"["IMAGE", null, null]"#, r#"{"copyLocation": 1}"#] {
         Api.assert_error(&world.send(copy(&id, &json!(0)).body(text)).await.expect(400));
     }
     let image = json!({"copyLocation": "IMAGE"});
     let unknown = world.send(copy(UNKNOWN, &image)).await;
     assert_title(&unknown, 404, "Upload session not found: ", UNKNOWN);
-    let pending = begun(&world, b"content").await;
-    let pending = world.send(copy(&pending, &image)).await.expect(400);
-    Api.assert_error(&pending);
+    let initiated = begun(&world, b"content").await;
+    let uploading = begun(&world, b"content").await;
+    world.send(chunk(&uploading, 1, 2, b"con")).await.expect(200);
+    let failed = begun(&world, b"content").await;
+    world.send(chunk(&failed, 1, 1, b"CONTENT")).await.expect(400);
+    let canceled = begun(&world, b"content").await;
+    world.send(cancel(&canceled)).await.expect(200);
+    for (id, status) in [
+        (initiated, "INITIATED"),
+        (uploading, "UPLOADING"),
+        (failed, "FAILED"),
+        (canceled, "CANCELED"),
+    ] {
+        let reply = world.send(copy(&id, &image)).await;
+        assert_title(&reply, 400, "GET Error", &format!("Upload is not completed: {status}"));
+    }
     assert_eq!(world.count().await, 1);
+    let most =
+        json!({"copyLocation": "ARCHIVE", "tableName": "x".repeat(60), "recordId": "2147483647"});
+    world.send(copy(&id, &most)).await.expect(200);
 }
 
 #[tokio::test]

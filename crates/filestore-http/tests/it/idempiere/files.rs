@@ -63,10 +63,7 @@ async fn a_file_comes_as_base64_where_json_is_asked_for() {
 async fn ranges_cross_chunks() {
     let world = World::memory().await;
     let bytes = noise(50_000);
-    let id = begun(&world, &bytes).await;
-    for (number, piece) in (1..).zip(bytes.chunks(10_000)) {
-        world.send(chunk(&id, number, 5, piece)).await.expect(200);
-    }
+    let id = in_chunks(&world, &bytes, 10_000).await;
     for (range, expected) in
         [("9999-10000", 9_999..10_001), ("5000-44999", 5_000..45_000), ("-1", 49_999..50_000)]
     {

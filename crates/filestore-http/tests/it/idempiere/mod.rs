@@ -28,7 +28,7 @@ impl Subject for Api {
         let File { name, content_type, content } = file;
         let mut body = described(name, content);
         body["contentType"] = json!(content_type);
-        chunk("{id}", 1, 1, content).after(begin(&body))
+        chunk("{uploadId}", 1, 1, content).after(begin(&body))
     }
 
     fn id(&self, uploaded: &Reply) -> String {
@@ -138,6 +138,17 @@ async fn begun(world: &World, content: &[u8]) -> String {
 async fn stored(world: &World, name: &str, content: &[u8]) -> String {
     let file = File { name, content_type: "", content };
     Api.id(&world.send(Api.upload(&file)).await.expect(200))
+}
+
+/// An upload that came in chunks of this size.
+pub(crate) async fn in_chunks(world: &World, content: &[u8], size: usize) -> String {
+    let id = begun(world, content).await;
+    let pieces = content.chunks(size);
+    let total = pieces.len() as u32;
+    for (order, piece) in (1..).zip(pieces) {
+        world.send(chunk(&id, order, total, piece)).await.expect(200);
+    }
+    id
 }
 
 async fn status(world: &World, id: &str) -> Value {

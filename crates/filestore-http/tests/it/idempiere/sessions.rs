@@ -130,7 +130,8 @@ async fn somebody_else_s_session_is_as_good_as_none() {
 
 #[tokio::test]
 async fn every_upload_can_be_canceled() {
-    let world = World::memory().await;
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let world = World::at(clock.clone()).await;
     let initiated = begun(&world, b"content").await;
     let uploading = begun(&world, b"content").await;
     world.send(chunk(&uploading, 1, 2, b"con")).await.expect(200);
@@ -153,6 +154,16 @@ async fn every_upload_can_be_canceled() {
     for _ in 0..2 {
         world.send(cancel(&failed)).await.expect(200);
         assert_eq!(status(&world, &failed).await["status"], "FAILED");
+    }
+    let body =
+        json!({"fileName": "a", "sha256": Digest::of(b"").to_string(), "expiresInSeconds": 9});
+    let expired = Api.id(&world.send(begin(&body)).await.expect(201));
+    world.send(chunk(&expired, 1, 2, b"con")).await.expect(200);
+    clock.advance(Duration::from_secs(9));
+    for _ in 0..2 {
+        world.send(cancel(&expired)).await.expect(200);
+        let shown = status(&world, &expired).await;
+        assert_eq!((&shown["status"], &shown["uploadedChunks"]), (&json!("FAILED"), &json!([])));
     }
     let unknown = world.send(cancel(UNKNOWN)).await;
     assert_title(&unknown, 404, "Upload session not found: ", UNKNOWN);
@@ -179,6 +190,31 @@ async fn what_other_dialects_stored_is_shown_to_who_stored_it() {
     world.send(cancel(&id)).await.expect(200);
     world.send(Ask::get(jea::Api.at(&handle))).await.expect(404);
     world.send(cancel(&id)).await.expect(404);
+}
+
+/// Those of another dialect bring content to a file that is there already.
+#[tokio::test]
+async fn another_dialect_s_sessions_are_none_here() {
+    let world = World::memory().await;
+    let body = json!({"name": "a"}).to_string();
+    let begun = Ask::post("/files/initmultipartupload?parts=1").body(body);
+    let file = world.send(begun).await.expect(201).json();
+    let upload = file["uploadId"].as_str().unwrap();
+    let id = uuid::Uuid::parse_str(upload).unwrap().to_string();
+    let mut asks = Api.changes(&id);
+    asks.push(chunk(&id, 0, 1, b"x"));
+    asks.push(chunk(&id, 1, 1, b"x").header("x-content-sha256", "nonsense"));
+    asks.push(Ask::get(format!("{UPLOADS}/{id}")));
+    asks.push(Ask::get(Api.at(&id)));
+    for ask in asks {
+        let reply = world.send(ask).await;
+        assert_title(&reply, 404, "Upload session not found: ", &id);
+    }
+    assert_eq!(listed(&world).await, Vec::<Value>::new());
+    let body = json!({"id": file["id"], "uploadId": upload}).to_string();
+    let incomplete = Ask::post("/files/completemultipartupload").body(body);
+    world.send(incomplete).await.expect(400);
+    assert_eq!(world.count_whole().await, 0);
 }
 
 /// Another dialect's delete is a cancellation.

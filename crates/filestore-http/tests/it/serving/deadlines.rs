@@ -6,8 +6,8 @@ use filestore_http::ServeOptions;
 use tokio::io::AsyncWriteExt;
 
 use super::client::{head, request};
-use super::{Running, soon};
-use crate::harness::{Ask, MAX_FILE, noise};
+use super::{Running, http2, soon};
+use crate::harness::{Ask, MAX_FILE, Token, noise};
 use crate::molgenis;
 use crate::subject::{File, Subject};
 
@@ -112,21 +112,34 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     running.stop().await;
 }
 
+/// Pings are answered by the library under a client, whether or not anybody uses the connection.
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_nothing() {
-    let running = Running::start(ServeOptions::default()).await;
-    let ask = molgenis::Api.upload(&File::of(b"content"));
-    for (fields, beginning) in [
-        ("Content-Length: 100\r\n", "ten bytes.".to_owned()),
-        ("Content-Length: 100000\r\n", "x".repeat(50_000)),
-        ("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n".to_owned()),
-        ("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n".to_owned()),
-    ] {
-        let mut client = running.connect().await;
-        client.send(head(&ask, fields) + &beginning).await;
-        client.stream.shutdown().await.unwrap();
-        let answer = client.rest().await;
-        assert!(!answer.starts_with(b"HTTP/1.1 2"), "{beginning}");
-    }
-    assert_eq!(running.stop().await.count().await, 0);
+async fn an_idle_connection_of_http_2_ends_whatever_it_answers() {
+    let mut options = ServeOptions::default();
+    options.head_within = BRIEF;
+    let running = Running::start(options).await;
+    let (client, connection) = http2::connected(&running, 1 << 20).await;
+    let ask = Ask::get("/healthz");
+    let (status, ..) = http2::send(&client, ask.clone(), http2::whole(&ask)).await;
+    assert_eq!(status, 200);
+    soon(connection).await.unwrap().unwrap();
+    drop(client);
+    running.stop().await;
+}
+
+/// The windows of HTTP/2 make an answer wait while the connection itself takes what is written.
+#[tokio::test]
+async fn an_answer_of_http_2_that_nobody_takes_is_given_up() {
+    let mut options = ServeOptions::default();
+    options.write_idle = BRIEF;
+    let running = Running::start(options).await;
+    let content = noise(MAX_FILE);
+    let uploaded = running.world.send(molgenis::Api.upload(&File::of(&content))).await;
+    let (client, connection) = http2::connected(&running, 1000).await;
+    let get = Ask::get(molgenis::Api.stored(&uploaded)).bearer(Token::full());
+    let answer = soon(http2::begin(&client, get.clone(), http2::whole(&get))).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let _ = soon(connection).await.unwrap();
+    drop((client, answer));
+    running.stop().await;
 }

@@ -3,39 +3,63 @@
 use bytes::Bytes;
 use filestore_http::ServeOptions;
 use futures::stream;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::{Running, soon};
-use crate::harness::{Ask, Token, noise};
-use crate::subject::{File, Subject};
-use crate::{jea, jmix, molgenis};
+use crate::harness::{Ask, Reply, Token, noise};
+use crate::molgenis;
+use crate::subject::{ALL, File, Subject};
 
-type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-async fn connect(running: &Running) -> SendRequest<Body> {
+/// A client that takes so many bytes of an answer before it has looked at them, and the task that
+/// ends with its connection.
+pub(super) async fn connected(
+    running: &Running,
+    window: u32,
+) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(running.address).await.unwrap();
-    let (client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    client
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (client, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    (client, tokio::spawn(connection))
 }
 
-async fn send(client: &SendRequest<Body>, ask: Ask, body: Body) -> (StatusCode, HeaderMap, Bytes) {
+async fn connect(running: &Running) -> SendRequest<Body> {
+    connected(running, 1 << 20).await.0
+}
+
+/// The answer, as soon as its head is there.
+pub(super) fn begin(
+    client: &SendRequest<Body>,
+    ask: Ask,
+    body: Body,
+) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
     let mut request =
         Request::builder().method(ask.method).uri(format!("http://files.test:8080{}", ask.target));
     *request.headers_mut().unwrap() = ask.headers;
     // HTTP/2 has `:authority` in its place.
     request.headers_mut().unwrap().remove(header::HOST);
-    let answer = client.clone().send_request(request.body(body).unwrap());
-    let (head, body) = soon(answer).await.unwrap().into_parts();
+    client.clone().send_request(request.body(body).unwrap())
+}
+
+pub(super) async fn send(
+    client: &SendRequest<Body>,
+    ask: Ask,
+    body: Body,
+) -> (StatusCode, HeaderMap, Bytes) {
+    let (head, body) = soon(begin(client, ask, body)).await.unwrap().into_parts();
     (head.status, head.headers, soon(body.collect()).await.unwrap().to_bytes())
 }
 
-fn whole(ask: &Ask) -> Body {
+pub(super) fn whole(ask: &Ask) -> Body {
     Full::new(ask.content.clone()).map_err(|never| match never {}).boxed_unsync()
 }
 
@@ -43,18 +67,18 @@ fn whole(ask: &Ask) -> Body {
 async fn every_dialect_is_served_with_many_requests_at_once() {
     let running = Running::start(ServeOptions::default()).await;
     let client = connect(&running).await;
-    let apis: [&'static dyn Subject; 3] = [&jea::Api, &molgenis::Api, &jmix::Api];
     let content = noise(200_000);
     let rounds = (0..30).map(|n| {
-        let (api, client) = (apis[n % 3], &client);
+        let (api, client, running) = (ALL[n % 5], &client, &running);
         let content = &content[n..];
         async move {
-            let upload = api.upload(&File::of(content)).bearer(Token::full());
+            let (upload, first) = running.world.begun(api.upload(&File::of(content))).await;
+            let upload = upload.bearer(Token::full());
             let body = whole(&upload);
             let (status, headers, body) = send(client, upload, body).await;
             assert!(status.is_success(), "{status}");
             assert_eq!(headers["x-request-id"].len(), 36);
-            let uploaded = crate::harness::Reply { status, headers, body, read_body: true };
+            let uploaded = Reply { status, headers, body, read_body: true, first };
             // Absolute URLs know where they were asked for.
             for location in uploaded.headers.get_all("location") {
                 assert!(location.to_str().unwrap().starts_with("http://files.test:8080/"));
@@ -102,10 +126,7 @@ async fn a_stream_that_is_reset_leaves_nothing() {
         ]);
         let body = StreamBody::new(frames).boxed_unsync();
         let upload = molgenis::Api.upload(&File::of(b"")).bearer(Token::full());
-        let mut request = Request::post(format!("http://files.test:8080{}", upload.target));
-        *request.headers_mut().unwrap() = upload.headers;
-        request.headers_mut().unwrap().remove(header::HOST);
-        let outcome = soon(client.clone().send_request(request.body(body).unwrap())).await;
+        let outcome = soon(begin(&client, upload, body)).await;
         assert!(outcome.is_err_and(|error| !error.is_timeout()), "{size}");
     }
     drop(client);

@@ -1,12 +1,13 @@
 //! What a connection may ask for, and how many there may be.
 
-use std::io::ErrorKind;
+use std::time::Duration;
 
 use filestore_http::ServeOptions;
+use tokio::io::AsyncWriteExt;
 
-use super::Running;
-use super::client::request;
-use crate::harness::{Ask, noise};
+use super::client::{head, request};
+use super::{Client, Running};
+use crate::harness::{Ask, MAX_FILE, noise};
 use crate::molgenis;
 use crate::subject::{File, Subject};
 
@@ -46,17 +47,20 @@ async fn a_head_that_is_too_large_is_refused() {
     let running = Running::start(options).await;
     let long = "x".repeat(9000);
     let lines = "X-Line: y\r\n".repeat(60);
-    for (target, fields) in [
-        ("/healthz".to_owned(), format!("X-Long: {long}\r\n")),
-        ("/healthz".to_owned(), format!("X-Huge: {}\r\n", "x".repeat(1 << 20))),
-        (format!("/healthz?{long}"), String::new()),
-        ("/healthz".to_owned(), lines),
+    for (target, fields, has_id) in [
+        ("/healthz".to_owned(), format!("X-Long: {long}\r\n"), true),
+        (format!("/healthz?{long}"), String::new(), true),
+        // These are refused before there is a request.
+        ("/healthz".to_owned(), format!("X-Huge: {}\r\n", "x".repeat(1 << 20)), false),
+        ("/healthz".to_owned(), lines, false),
     ] {
         let mut client = running.connect().await;
         let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
         // The refusal may come before all of it is sent.
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut client.stream, request.as_bytes()).await;
-        assert_eq!(client.head().await.0, 431);
+        let _ = client.stream.write_all(request.as_bytes()).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.status, 431);
+        assert_eq!(answer.find("x-request-id").is_some(), has_id);
     }
     let mut client = running.connect().await;
     client.send(format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", &long[..7000])).await;
@@ -65,49 +69,82 @@ async fn a_head_that_is_too_large_is_refused() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn requests_that_can_be_misread_are_refused() {
-    let running = Running::start(ServeOptions::default()).await;
-    let post = "POST /api/files HTTP/1.1\r\nHost: x\r\n";
-    let token = format!("Authorization: Bearer {}\r\n", crate::harness::Token::full());
-    for request in [
-        format!("{post}{token}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
-        format!("{post}{token}Content-Length: -1\r\n\r\na"),
-        format!("{post}{token}Content-Length: 99999999999999999999999\r\n\r\na"),
-        format!("{post}{token}Transfer-Encoding: chunked\r\n\r\nzz\r\na\r\n0\r\n\r\n"),
-        format!("{post}{token}Transfer-Encoding: gzip\r\n\r\na"),
-        format!("{post}Bad Header: x\r\n\r\n"),
-        "nonsense\r\n\r\n".to_owned(),
-    ] {
-        let mut client = running.connect().await;
-        client.send(&request).await;
-        let (status, _) = client.head().await;
-        assert!((400..500).contains(&status), "{status} for {request}");
-        client.rest().await;
-    }
-    assert_eq!(running.stop().await.count().await, 0);
+const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+async fn healthy(client: &mut Client) {
+    client.send(HEALTHZ).await;
+    assert_eq!(client.answer().await.status, 200);
 }
 
 #[tokio::test]
-async fn connections_past_the_cap_wait_for_their_turn() {
+async fn connections_past_the_cap_wait_while_requests_run() {
     let mut options = ServeOptions::default();
     options.max_connections = 1;
     let running = Running::start(options).await;
-    let healthz = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut first = running.connect().await;
-    first.send(healthz).await;
-    assert_eq!(first.answer().await.status, 200);
+    let upload = molgenis::Api.upload(&File::of(b"content"));
+    first.send(head(&upload, "Expect: 100-continue\r\nContent-Length: 7\r\n")).await;
+    assert_eq!(first.head().await.0, 100);
     let mut second = running.connect().await;
-    second.send(healthz).await;
-    // The server has had every occasion to look at the second one.
-    for _ in 0..50 {
-        first.send(healthz).await;
-        assert_eq!(first.answer().await.status, 200);
-    }
-    let early = second.stream.try_read(&mut [0; 1]);
-    assert_eq!(early.unwrap_err().kind(), ErrorKind::WouldBlock);
-    drop(first);
+    second.send(HEALTHZ).await;
+    let early = second.stream.readable();
+    assert!(tokio::time::timeout(Duration::from_millis(200), early).await.is_err());
+    first.send("content").await;
+    assert_eq!(first.answer().await.status, 201);
     assert_eq!(second.answer().await.status, 200);
-    drop(second);
+    drop((first, second));
+    assert_eq!(running.stop().await.count().await, 1);
+}
+
+/// However many hold a connection and ask for nothing, whoever comes is served.
+#[tokio::test]
+async fn who_has_waited_longest_for_a_request_gives_way_to_who_comes() {
+    let mut options = ServeOptions::default();
+    options.max_connections = 3;
+    let running = Running::start(options).await;
+    let upload = molgenis::Api.upload(&File::of(b"content"));
+    let mut busy = running.connect().await;
+    busy.send(head(&upload, "Expect: 100-continue\r\nContent-Length: 7\r\n")).await;
+    assert_eq!(busy.head().await.0, 100);
+    let mut used = running.connect().await;
+    healthy(&mut used).await;
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for beginning in ["", "GET /healthz HTTP/1.1\r\nHost:", preface] {
+        let mut idle = running.connect().await;
+        idle.send(beginning).await;
+        // Of the two it is the one that asked last, and stays.
+        let mut next = running.connect().await;
+        healthy(&mut next).await;
+        used.rest().await;
+        healthy(&mut next).await;
+        used = next;
+        let mut last = running.connect().await;
+        healthy(&mut last).await;
+        idle.rest().await;
+        healthy(&mut used).await;
+        drop(last);
+    }
+    busy.send("content").await;
+    assert_eq!(busy.answer().await.status, 201);
+    drop((busy, used));
     running.stop().await;
+}
+
+#[tokio::test]
+async fn who_closes_its_own_side_still_gets_the_answers() {
+    let running = Running::start(ServeOptions::default()).await;
+    let content = noise(MAX_FILE);
+    let uploaded = running.world.send(molgenis::Api.upload(&File::of(&content))).await;
+    let get = request(&Ask::get(molgenis::Api.stored(&uploaded)));
+    let upload = request(&molgenis::Api.upload(&File::of(b"content")));
+    let mut client = running.connect().await;
+    // More than fits between the two, so that the end is seen while answers are being written.
+    client.send([get.repeat(20), upload].concat()).await;
+    client.stream.shutdown().await.unwrap();
+    for _ in 0..20 {
+        assert!(client.answer().await.body == content);
+    }
+    assert_eq!(client.answer().await.status, 201);
+    assert!(client.rest().await.is_empty());
+    assert_eq!(running.stop().await.count().await, 2);
 }

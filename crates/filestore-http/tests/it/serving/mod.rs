@@ -3,6 +3,7 @@
 mod client;
 mod deadlines;
 mod draining;
+mod framing;
 mod http2;
 mod limits;
 mod refusals;

@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::client::{head, request};
 use super::{Running, soon};
 use crate::harness::{Ask, noise};
-use crate::subject::{File, Subject};
-use crate::{jea, jmix, molgenis};
+use crate::subject::{ALL, File, Subject};
 
-fn apis() -> [&'static dyn Subject; 3] {
-    [&jea::Api, &molgenis::Api, &jmix::Api]
+/// The request with the content, where that is the second one.
+async fn upload(running: &Running, api: &dyn Subject, content: &[u8]) -> Ask {
+    running.world.begun(api.upload(&File::of(content))).await.0
 }
 
 fn bare(ask: &Ask, fields: &str) -> String {
@@ -27,8 +27,8 @@ async fn who_waits_for_a_refusal_is_not_told_to_go_on() {
     let expects = "Expect: 100-continue\r\n";
     let small = format!("{expects}Content-Length: 7\r\n");
     let huge = format!("{expects}Content-Length: 99999999999\r\n");
-    for api in apis() {
-        let upload = api.upload(&File::of(b"content"));
+    for api in ALL {
+        let upload = upload(&running, api, b"content").await;
         let lost = Ask::post(format!("{}/nothing/at/all", api.mount()));
         for (request, status) in [
             (bare(&upload, &small), 401),
@@ -44,14 +44,14 @@ async fn who_waits_for_a_refusal_is_not_told_to_go_on() {
             assert!(memchr::memmem::find(&all, b"100 Continue").is_none());
         }
     }
-    assert_eq!(running.stop().await.count().await, 0);
+    assert_eq!(running.stop().await.count_whole().await, 0);
 }
 
 #[tokio::test]
 async fn who_waits_to_go_on_is_told_to() {
     let running = Running::start(ServeOptions::default()).await;
-    for api in apis() {
-        let upload = api.upload(&File::of(b"content"));
+    for api in ALL {
+        let upload = upload(&running, api, b"content").await;
         let length = upload.content.len();
         let fields = format!("Expect: 100-continue\r\nContent-Length: {length}\r\n");
         let mut client = running.connect().await;
@@ -61,7 +61,7 @@ async fn who_waits_to_go_on_is_told_to() {
         let answer = client.answer().await;
         assert!([200, 201].contains(&answer.status), "{answer:?}");
     }
-    assert_eq!(running.stop().await.count().await, 3);
+    assert_eq!(running.stop().await.count_whole().await, 5);
 }
 
 /// Without `Expect` the body is on its way when the refusal is made.
@@ -69,8 +69,8 @@ async fn who_waits_to_go_on_is_told_to() {
 async fn a_small_body_does_not_hide_its_refusal_nor_end_the_connection() {
     let running = Running::start(ServeOptions::default()).await;
     let content = noise(100_000);
-    for api in apis() {
-        let upload = api.upload(&File::of(&content));
+    for api in ALL {
+        let upload = upload(&running, api, &content).await;
         let mut client = running.connect().await;
         for _ in 0..3 {
             let length = format!("Content-Length: {}\r\n", upload.content.len());
@@ -81,7 +81,7 @@ async fn a_small_body_does_not_hide_its_refusal_nor_end_the_connection() {
         client.send(request(&upload)).await;
         assert!([200, 201].contains(&client.answer().await.status));
     }
-    assert_eq!(running.stop().await.count().await, 3);
+    assert_eq!(running.stop().await.count_whole().await, 5);
 }
 
 /// A refusal does not wait for a body that does not come.
@@ -90,8 +90,8 @@ async fn a_refusal_comes_at_once() {
     let mut options = ServeOptions::default();
     options.drain_within = std::time::Duration::ZERO;
     let running = Running::start(options).await;
-    for api in apis() {
-        let upload = api.upload(&File::of(b"content"));
+    for api in ALL {
+        let upload = upload(&running, api, b"content").await;
         let mut client = running.connect().await;
         let begun = std::time::Instant::now();
         client.send(bare(&upload, "Content-Length: 100000\r\n")).await;
@@ -104,8 +104,8 @@ async fn a_refusal_comes_at_once() {
 #[tokio::test]
 async fn a_sender_who_does_not_stop_gets_to_see_that_it_is_too_much() {
     let running = Running::start(ServeOptions::default()).await;
-    for api in apis() {
-        let upload = api.upload(&File::of(&noise(100)));
+    for api in ALL {
+        let upload = upload(&running, api, &noise(100)).await;
         let (front, _) = upload.content.split_at(upload.content.len() / 2);
         for announced in [true, false] {
             let fields = match announced {
@@ -138,5 +138,5 @@ async fn a_sender_who_does_not_stop_gets_to_see_that_it_is_too_much() {
             assert_eq!(&first, b"HTTP/1.1 413", "announced: {announced}");
         }
     }
-    assert_eq!(running.stop().await.count().await, 0);
+    assert_eq!(running.stop().await.count_whole().await, 0);
 }

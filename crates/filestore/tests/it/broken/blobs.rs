@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use filestore::backend::{BlobInfo, BlobStore};
 use filestore::conformance::{Fixture, blobs as cases};
-use filestore::{BlobKey, ByteStream, Error, MemoryBlobs, Result};
+use filestore::{BlobKey, ByteStream, Error, ErrorKind, MemoryBlobs, Result};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 super::caught! {
@@ -27,6 +27,8 @@ super::caught! {
     KeepsDeleted: a_store_that_deletes_nothing by cases::a_deletion_may_be_repeated;
     ListsBackwards: a_store_that_lists_in_no_order by cases::a_list_is_complete_and_resumable;
     ListsFromStart: a_store_that_starts_its_list_again by cases::a_list_is_complete_and_resumable;
+    BlamesTheMoment: a_store_that_calls_a_short_blob_unavailable by cases::a_range_past_the_end_is_an_error;
+    NeverReady: a_store_that_is_never_ready by cases::a_store_that_works_is_ready;
     HidesFixedKey: a_store_that_hides_its_own_key by cases::the_fixed_key_is_a_key;
 }
 
@@ -109,6 +111,12 @@ impl BlobStore for BrokenBlobs {
                 }
                 self.inner.get(key, range).await
             }
+            Some(Flaw::BlamesTheMoment) => match self.inner.get(key, range).await {
+                Err(error) if error.kind() == ErrorKind::Internal => {
+                    Err(Error::unavailable("try again"))
+                }
+                found => found,
+            },
             Some(Flaw::IgnoresStart) => {
                 let len = range.end - range.start;
                 self.inner.get(key, 0..len).await
@@ -163,6 +171,13 @@ impl BlobStore for BrokenBlobs {
                 })
                 .boxed(),
             _ => self.inner.list(after),
+        }
+    }
+
+    async fn ready(&self) -> Result<()> {
+        match self.flaw {
+            Some(Flaw::NeverReady) => Err(Error::unavailable("not today")),
+            _ => self.inner.ready().await,
         }
     }
 }

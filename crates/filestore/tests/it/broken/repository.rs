@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, BlobState, Chain, Change, Content, ContentRepository, Ending,
-    FileRepository, Finished, KnownBlob, LedgerRepository, Part, Publication, RecordRepository,
-    Sealed, Segment, StoredFile, UploadRepository,
+    Admission, BeginUpload, BlobState, Chain, Change, Content, ContentRepository, ContentSource,
+    Ending, FileRepository, Finished, KnownBlob, LedgerRepository, NewContent, Part, Publication,
+    RecordRepository, Sealed, Segment, StoredFile, UploadRepository,
 };
 use filestore::conformance::{
     Fixture, completions, contents, endings, files, ledger, queries, races, records, uploads,
@@ -45,6 +45,7 @@ super::caught! {
     SealsGaps: a_seal_over_gaps by completions::a_gap_is_incomplete;
     SealsTwice: a_seal_that_is_first_twice by races::of_two_seals_one_is_first;
     BringsBack: a_completion_that_brings_a_file_back by completions::a_deleted_file_stays_deleted;
+    SwapsBack: a_completion_that_swaps_content_back by completions::replaced_content_stays_replaced;
     PublishesAnew: a_completion_that_answers_anew by completions::a_completion_is_repeated_without_effect;
     EndsAgain: an_end_that_is_told_twice by endings::a_session_ends_once;
     ForgetsOpen: an_open_session_forgotten by endings::only_ended_sessions_are_forgotten;
@@ -290,6 +291,22 @@ impl UploadRepository for Broken {
         let mut finished = self.inner.finish(tenant, id, publication.clone()).await?;
         match (self.flaw, &mut finished.record) {
             (Some(Flaw::PublishesAnew), Some(record)) => record.number = publication.number,
+            (Some(Flaw::SwapsBack), Some(FileRecord { id: file, content: Some(now), .. })) => {
+                let session = &finished.session;
+                if now.id != session.content {
+                    let content = NewContent {
+                        id: session.content,
+                        size: 0,
+                        tag: publication.tag,
+                        sha256: publication.sha256,
+                        stored: publication.stored,
+                        segments: Vec::new(),
+                    };
+                    let content = ContentSource::New(content);
+                    let change = Change::Replace { id: *file, expected: None, content };
+                    self.inner.apply(tenant, vec![change]).await?;
+                }
+            }
             (Some(Flaw::BringsBack), None) => {
                 let session = &finished.session;
                 let record = FileRecord {

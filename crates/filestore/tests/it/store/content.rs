@@ -1,9 +1,13 @@
 //! Content on its way in: whole, verified, durable, or not there at all.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use filestore::backend::BlobState;
 use filestore::{
-    Attributes, Digest, Error, ErrorKind, Expect, FileKey, FileNumber, NewFile, Revision,
+    Attributes, Clock, Digest, Error, ErrorKind, Expect, FileKey, FileNumber, FileStore,
+    MemoryBlobs, MemoryRepository, NewFile, Revision, Timestamp,
 };
 
 use super::rig::{
@@ -47,6 +51,29 @@ async fn a_file_is_there_when_it_is_made(rig: Rig) {
         }
     }
     rig.assert_nothing_leaks().await;
+}
+
+/// Every look at it is a millisecond later.
+#[derive(Debug)]
+struct Ticking(AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_and_its_content_are_of_one_moment() {
+    let clock = Arc::new(Ticking(AtomicU64::new(1_700_000_000_000)));
+    let builder = FileStore::builder(MemoryBlobs::new(), MemoryRepository::new()).clock(clock);
+    let files = files_of(&builder.open().await.unwrap());
+    let made = files.create("made", noise(BIG)).await.unwrap();
+    assert_eq!(made.content.clone().unwrap().stored, made.created);
+    // A copy is younger than what it shares.
+    let copy = files.copy(made.id, "copy").await.unwrap();
+    assert_eq!(copy.content, made.content);
+    assert!(copy.created > made.created);
 }
 
 fn false_declarations(content: &Bytes) -> [Expect; 4] {

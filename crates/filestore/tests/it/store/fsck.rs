@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use filestore::{BlobKey, ErrorKind, Fsck, FsckReport, NewUpload, Orphans};
+use bytes::Bytes;
+use filestore::{BlobKey, Error, ErrorKind, Fsck, FsckReport, NewUpload, Orphans};
+use futures::TryStreamExt;
+use futures::future::ready;
 
-use super::rig::{BIG, HOUR, NOTHING, Rig, noise, refused};
+use super::rig::{BIG, HOUR, NOTHING, Rig, files_of, noise, read, refused};
 
 super::cases! {
     a_sound_store_is_clean
@@ -14,6 +17,8 @@ super::cases! {
     blobs_of_another_size_are_found
     flipped_bits_are_found_by_reading
     damaged_content_is_refused_on_request
+    damaged_content_is_refused_or_cut_where_reads_are_verified
+    what_cannot_be_read_is_not_taken_for_damaged
     a_check_runs_beside_anything
 }
 
@@ -134,6 +139,77 @@ async fn damaged_content_is_refused_on_request(rig: Rig) {
     check(&rig, full).await;
     rig.files().write(file.id, noise(BIG), NOTHING).await.unwrap();
     assert_eq!(rig.read(file.id).await, noise(BIG));
+}
+
+async fn damaged_content_is_refused_or_cut_where_reads_are_verified(rig: Rig) {
+    let files = files_of(&rig.verifying().await);
+    for size in [10, BIG, 1 << 20] {
+        let file = rig.file("sound", &noise(size)).await;
+        assert_eq!(read(&files, file.id).await, noise(size));
+        rig.files().delete(file.id).await.unwrap();
+    }
+    rig.clock.advance(7 * HOUR);
+    rig.sweep().await;
+
+    let small = rig.file("small", &noise(BIG)).await;
+    rig.damage(rig.only_blob().await, flipped(BIG, 0)).await;
+    refused(files.open(small.id, None).await.unwrap().read_all().await, ErrorKind::Internal);
+    assert_eq!(rig.read(small.id).await.len(), BIG);
+    rig.files().delete(small.id).await.unwrap();
+    rig.clock.advance(7 * HOUR);
+    rig.sweep().await;
+
+    // The bytes come until it is known that they are not what they were.
+    let size = 1 << 20;
+    for at in [0, size - 1] {
+        let large = rig.file("large", &noise(size)).await;
+        rig.damage(rig.only_blob().await, flipped(size, at)).await;
+        let file = files.open(large.id, None).await.unwrap();
+        let mut received = 0;
+        let count = |frame: Bytes| {
+            received += frame.len();
+            ready(Ok(()))
+        };
+        // Memory has it all in one frame, and refuses it at once.
+        let outcome = match file.read_all().await {
+            Ok(bytes) => bytes.try_for_each(count).await,
+            Err(error) => Err(error),
+        };
+        refused(outcome, ErrorKind::Internal);
+        assert!(received < size, "{received} bytes");
+        // What is only a part of a segment has no digest of its own.
+        let part = file.read(1..size as u64 - 1).await.unwrap().collect().await.unwrap();
+        assert_eq!(part, noise(size)[1..size - 1]);
+        rig.files().delete(large.id).await.unwrap();
+        rig.clock.advance(7 * HOUR);
+        rig.sweep().await;
+    }
+}
+
+/// [`noise`] with one bit the other way.
+fn flipped(size: usize, at: usize) -> Vec<u8> {
+    let mut bytes = noise(size).to_vec();
+    bytes[at] ^= 1;
+    bytes
+}
+
+async fn what_cannot_be_read_is_not_taken_for_damaged(rig: Rig) {
+    let file = rig.file("file", &noise(BIG)).await;
+    let content = file.content.as_ref().unwrap().id;
+    let full = |options: &mut Fsck| (options.read_data, options.quarantine) = (true, true);
+    let out_of_reach = || rig.hooks.at("get", async { Err(Error::unavailable("EIO")) });
+    out_of_reach();
+    let report = check(&rig, full).await;
+    assert_eq!((report.unreadable.as_slice(), report.damaged.len()), (&[content][..], 0));
+    assert!(!report.is_clean());
+    assert_eq!(rig.read(file.id).await, noise(BIG), "it is not refused for that");
+
+    rig.damage(rig.only_blob().await, noise(1)).await;
+    assert_eq!(check(&rig, full).await.damaged, [content]);
+    out_of_reach();
+    assert_eq!(check(&rig, full).await.unreadable, [content]);
+    refused(rig.files().open(file.id, None).await, ErrorKind::Unavailable);
+    assert_eq!(check(&rig, full).await.damaged, [content], "nor is it given back for that");
 }
 
 async fn a_check_runs_beside_anything(rig: Rig) {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use filestore::backend::{BlobState, BlobStore, Repository};
 use filestore::{
-    BlobKey, ByteStream, Digest, Durability, ErrorKind, Expect, FileKey, FileStore, Files, FsBlobs,
-    Fsck, Limits, ManualClock, MemoryBlobs, MemoryRepository, Result, Subject, Sweep, Tenant,
-    Timestamp, Uploads,
+    BlobKey, ByteStream, Digest, Durability, ErrorKind, Expect, FileKey, FileStore,
+    FileStoreBuilder, Files, FsBlobs, Fsck, Limits, ManualClock, MemoryBlobs, MemoryRepository,
+    Result, Subject, Sweep, Tenant, Timestamp, Uploads,
 };
 use filestore_sqlite::{SqliteOptions, SqliteRepository};
 use futures::channel::mpsc::{UnboundedSender, unbounded};
@@ -79,12 +79,16 @@ impl Rig {
     pub(crate) async fn limited(&self, change: impl FnOnce(&mut Limits)) -> FileStore {
         let mut limits = Limits::default();
         change(&mut limits);
-        FileStore::builder(self.blobs.clone(), self.repository.clone())
-            .clock(self.clock.clone())
-            .limits(limits)
-            .open()
-            .await
-            .unwrap()
+        self.builder().limits(limits).open().await.unwrap()
+    }
+
+    /// The same store, which hashes what is read.
+    pub(crate) async fn verifying(&self) -> FileStore {
+        self.builder().verify_reads().open().await.unwrap()
+    }
+
+    fn builder(&self) -> FileStoreBuilder {
+        FileStore::builder(self.blobs.clone(), self.repository.clone()).clock(self.clock.clone())
     }
 
     pub(crate) fn files(&self) -> Files {
@@ -174,7 +178,7 @@ impl Rig {
     }
 }
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000)
 }
 

@@ -13,6 +13,7 @@ use filestore::backend::{
     FileRepository, Finished, KnownBlob, LedgerRepository, Part, Publication, RecordRepository,
     Repository, Sealed, Segment, StoredFile, UploadRepository,
 };
+use filestore::simulation::Faults;
 use filestore::{
     BlobKey, ByteStream, Cond, ContentId, FileId, FileKey, FileQuery, FileRecord, OtherRecord,
     Page, PartNumber, RangeSpec, RecordChange, Result, StoreId, Subject, Tenant, Timestamp,
@@ -30,6 +31,8 @@ pub(crate) struct Hooks {
     actions: Mutex<HashMap<&'static str, VecDeque<Action>>>,
     passed: Mutex<Vec<&'static str>>,
     yields: AtomicBool,
+    /// Counts each place as a call.
+    pub(crate) faults: Faults,
 }
 
 impl Hooks {
@@ -40,6 +43,11 @@ impl Hooks {
         action: impl Future<Output = Result<()>> + Send + 'static,
     ) {
         self.actions.lock().unwrap().entry(place).or_default().push_back(Box::pin(action));
+    }
+
+    /// Does no more at the place than to pass it.
+    pub(crate) fn clear(&self, place: &'static str) {
+        self.actions.lock().unwrap().remove(place);
     }
 
     /// From now on every call stops for a moment before and after, so that it can be dropped there.
@@ -53,6 +61,7 @@ impl Hooks {
     }
 
     async fn pass(&self, place: &'static str) -> Result<()> {
+        self.faults.pass(place)?;
         self.passed.lock().unwrap().push(place);
         if self.yields.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
@@ -103,6 +112,10 @@ impl BlobStore for SpyBlobs {
 
     fn list(&self, after: Option<BlobKey>) -> BoxStream<'_, Result<BlobInfo>> {
         self.inner.list(after)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.inner.ready().await
     }
 }
 

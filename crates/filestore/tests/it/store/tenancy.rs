@@ -1,6 +1,9 @@
 //! Nothing crosses tenants; sessions are their owner's alone.
 
-use filestore::{Attributes, ErrorKind, Expected, FileKey, NewUpload, RecordChange};
+use filestore::{
+    Attributes, ErrorKind, Expected, FileKey, FileQuery, Files, NewUpload, RecordChange, SetField,
+    Term,
+};
 
 use super::rig::{BIG, NOTHING, Rig, files_as, noise, read, refused};
 
@@ -8,6 +11,8 @@ super::cases! {
     files_of_tenants_never_meet
     subjects_of_a_tenant_share_its_files
     sessions_are_their_owners_alone
+    files_out_of_sight_are_as_good_as_none
+    nobody_puts_a_file_out_of_their_sight
     records_of_tenants_never_meet
 }
 
@@ -34,6 +39,83 @@ async fn files_of_tenants_never_meet(rig: Rig) {
     let other = theirs.create(named, "theirs").await.unwrap();
     assert_eq!(read(&theirs, other.id).await, "theirs");
     assert_eq!(read(&ours, FileKey::External("x".into())).await, noise(BIG));
+}
+
+/// Attributes with these values in the field that sight is limited by.
+fn closed(values: &[i64]) -> Attributes {
+    let mut attributes = Attributes::named("file");
+    attributes.external_id = Some("x".into());
+    attributes.terms.insert("rooms".into(), values.iter().copied().map(Term::Int).collect());
+    attributes
+}
+
+fn with_keys(files: Files, values: &[i64]) -> Files {
+    let field = SetField::Terms("rooms".into());
+    files.limited(field, values.iter().copied().map(Term::Int).collect())
+}
+
+async fn files_out_of_sight_are_as_good_as_none(rig: Rig) {
+    let all = rig.files();
+    let file = all.create(closed(&[1, 2]), noise(BIG)).await.unwrap();
+    let open = all.create("file", "open").await.unwrap();
+    let to_file = || NewUpload { target: Some(file.id.into()), ..NewUpload::new("") };
+    let session = all.uploads().begin(to_file()).await.unwrap();
+    let own = all.uploads().begin(NewUpload::new("own")).await.unwrap();
+    for (values, sees) in [(&[1, 2][..], true), (&[2, 3, 1], true), (&[1], false), (&[], false)] {
+        let files = with_keys(rig.files(), values);
+        let found = files.search("file", &[], 10).await.unwrap().len();
+        let listed = files.list(&FileQuery::default()).await.unwrap().items.len();
+        let expected = if sees { 2 } else { 1 };
+        assert_eq!((found, listed), (expected, expected));
+        assert_eq!(files.count(&[]).await.unwrap(), expected as u64);
+        for key in [file.id.into(), file.number.into(), FileKey::External("x".into())] {
+            let (stat, opened) = (files.stat(key.clone()).await, files.open(key, None).await);
+            assert_eq!((stat.is_ok(), opened.is_ok()), (sees, sees));
+        }
+        let (uploads, id) = (files.uploads(), session.id);
+        assert_eq!(uploads.status(id).await.is_ok(), sees);
+        assert_eq!(uploads.list(None, 1).await.unwrap().len(), 1);
+        let mut sessions = [session.id, own.id].to_vec();
+        sessions.sort_unstable();
+        sessions.retain(|it| sees || *it == own.id);
+        let listed = uploads.list(None, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|it| it.id).collect::<Vec<_>>(), sessions);
+        if sees {
+            continue;
+        }
+        let key = || FileKey::Id(file.id);
+        refused(files.write(key(), "theirs", NOTHING).await, ErrorKind::NotFound);
+        refused(files.update(key(), |_| Ok(())).await, ErrorKind::NotFound);
+        refused(files.copy(key(), "copy").await, ErrorKind::NotFound);
+        refused(files.delete(key()).await, ErrorKind::NotFound);
+        refused(uploads.begin(to_file()).await, ErrorKind::NotFound);
+        refused(uploads.put_part(id, 1, None, "x", NOTHING).await, ErrorKind::NotFound);
+        refused(uploads.complete(id).await, ErrorKind::NotFound);
+        refused(uploads.abort(id).await, ErrorKind::NotFound);
+        refused(uploads.parts(id).await, ErrorKind::NotFound);
+        // Its name is taken all the same.
+        let named = Attributes { external_id: Some("x".into()), ..Attributes::named("file") };
+        refused(files.create(named, "x").await, ErrorKind::AlreadyExists);
+        assert_eq!(read(&files, open.id).await, "open");
+    }
+    assert_eq!(read(&all, file.id).await, noise(BIG));
+}
+
+async fn nobody_puts_a_file_out_of_their_sight(rig: Rig) {
+    let files = with_keys(rig.files(), &[1, 2]);
+    refused(files.create(closed(&[1, 3]), "x").await, ErrorKind::Forbidden);
+    refused(files.reserve(closed(&[1, 3])).await, ErrorKind::Forbidden);
+    refused(files.uploads().begin(NewUpload::new(closed(&[3]))).await, ErrorKind::Forbidden);
+    let file = files.create(closed(&[1]), "x").await.unwrap();
+    let close = |attributes: &mut Attributes| {
+        *attributes = closed(&[3]);
+        Ok(())
+    };
+    refused(files.update(file.id, close).await, ErrorKind::Forbidden);
+    // Nor is it opened up by a copy.
+    let copy = files.copy(file.id, "copy").await.unwrap();
+    refused(with_keys(rig.files(), &[2]).stat(copy.id).await, ErrorKind::NotFound);
+    assert_eq!(read(&files, copy.id).await, "x");
 }
 
 async fn subjects_of_a_tenant_share_its_files(rig: Rig) {

@@ -76,9 +76,6 @@ impl Project<'_> {
     pub(super) async fn get_content(&self, id: FileNumber) -> Result<Answer, Fault> {
         let opened = download::open(&self.files, id, self.head).await;
         let file = opened.map_err(|error| named(error, id))?;
-        if !self.sees(&file.record) {
-            return Err(missing(vec![Identifier::Id(id)]).into());
-        }
         let attributes = &file.record.attributes;
         let presentation = Presentation {
             name: &attributes.name,

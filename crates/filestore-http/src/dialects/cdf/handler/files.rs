@@ -8,9 +8,9 @@ use crate::body::RequestBody;
 use crate::dialect::{Answer, Fault};
 use crate::dialects::cdf::error::{duplicated, missing};
 use crate::dialects::cdf::wire::{
-    File, Identifier, Items, ItemsBody, NewFields, NewFileBody, Nothing, Object, UpdateItem,
+    File, Identifier, Items, ItemsBody, NewFields, NewFileBody, Nothing, UpdateItem,
 };
-use crate::protocol::{json, read_json_within};
+use crate::protocol::{Object, json, read_json_within};
 
 /// How often making and overwriting take turns, when others make and delete the same file.
 const TRIES: usize = 8;
@@ -43,7 +43,6 @@ impl Project<'_> {
         let fields = self.read::<NewFileBody>(body).await?.checked()?;
         let mut attributes = Attributes::default();
         fields.apply(&mut attributes)?;
-        self.check_categories(&attributes)?;
         let Some(external_id) = attributes.external_id.clone() else {
             return self.files.reserve(attributes).await;
         };
@@ -54,7 +53,7 @@ impl Project<'_> {
                 outcome => return outcome,
             }
             match self.overwrite(&external_id, &fields).await {
-                // Deleted since; the name is free again.
+                // Deleted since; the name is free again. Or it may not be seen, and is not.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 outcome => return outcome,
             }
@@ -68,13 +67,7 @@ impl Project<'_> {
         external_id: &str,
         fields: &NewFields,
     ) -> filestore::Result<FileRecord> {
-        let name = || Identifier::ExternalId(external_id.to_owned());
-        let edit = |attributes: &mut Attributes| {
-            if !self.has_categories_of(attributes) {
-                return Err(duplicated(vec![name()]));
-            }
-            fields.apply(attributes)
-        };
+        let edit = |attributes: &mut Attributes| fields.apply(attributes);
         self.files.update(FileKey::External(external_id.to_owned()), edit).await
     }
 
@@ -106,10 +99,7 @@ impl Project<'_> {
 
         let keys: Vec<FileKey> = records.iter().map(|record| record.id.into()).collect();
         let edit = |index: usize, attributes: &mut Attributes| match body.items.get(index) {
-            Some(Object(item)) => {
-                item.update.0.apply(attributes)?;
-                self.check_categories(attributes)
-            }
+            Some(Object(item)) => item.update.0.apply(attributes),
             None => Ok(()),
         };
         let updated = self.files.update_many(&keys, edit).await;

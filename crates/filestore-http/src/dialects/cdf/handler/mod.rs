@@ -8,23 +8,21 @@ mod parts;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use filestore::{Attributes, Error, ErrorKind, FileKey, FileRecord, Files};
+use filestore::{Error, FileKey, FileRecord, Files};
 use http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::error::{duplicated, missing};
 use super::route::Action;
-use super::wire::{
-    Acl, Capability, Identifier, InspectedProject, Inspection, Nothing, Object, security_categories,
-};
-use super::{Categories, Cdf, Place};
+use super::wire::{Acl, Capability, Identifier, InspectedProject, Inspection, Nothing};
+use super::{Cdf, Place};
 use crate::auth::{Principal, Right};
 use crate::body::RequestBody;
 use crate::dialect::{Answer, Call, Fault, Head};
 use crate::host::Host;
 use crate::presign::Grant;
-use crate::protocol::{json, read_json};
+use crate::protocol::{Object, json, read_json};
 
 /// How long an upload link is good: a week.
 const UPLOAD: Duration = Duration::from_secs(7 * 86_400);
@@ -40,14 +38,13 @@ pub(super) struct Project<'c> {
     head: Head<'c>,
     host: &'c Host,
     place: Place,
-    categories: Categories,
 }
 
 /// Does what the action says.
 pub(super) async fn handle(dialect: &Cdf, action: Action, call: Call<'_>) -> Result<Answer, Fault> {
     let Call { files, principal, head, body, host } = call;
-    let Cdf { place, categories } = *dialect;
-    let project = Project { files, principal, head, host, place, categories };
+    let Cdf { place } = *dialect;
+    let project = Project { files, principal, head, host, place };
     match action {
         Action::Create { overwrite } => project.create(body, overwrite).await,
         Action::BeginParts { overwrite, parts } => {
@@ -98,32 +95,12 @@ impl Project<'_> {
         Ok(body)
     }
 
-    /// Whether the caller may know of the file.
-    fn sees(&self, record: &FileRecord) -> bool {
-        self.has_categories_of(&record.attributes)
-    }
-
-    fn has_categories_of(&self, attributes: &Attributes) -> bool {
-        let own = &self.principal.security_categories;
-        self.categories == Categories::Kept
-            || security_categories(attributes).all(|category| own.contains(&category))
-    }
-
-    /// Nobody puts a file where they cannot see it any more.
-    fn check_categories(&self, attributes: &Attributes) -> filestore::Result<()> {
-        if self.has_categories_of(attributes) {
-            return Ok(());
-        }
-        let message = "securityCategories that the token does not have";
-        Err(Error::new(ErrorKind::Forbidden, message))
-    }
-
     /// One answer for each name, in order; `None` where there is no such file.
     async fn find(&self, names: &[Identifier]) -> filestore::Result<Vec<Option<FileRecord>>> {
         let keys: Vec<FileKey> = names.iter().filter_map(Identifier::key).collect();
         let mut found = self.files.stat_many(&keys).await?.into_iter();
         let answers = names.iter().map(|name| match name.key() {
-            Some(_) => found.next().flatten().filter(|record| self.sees(record)),
+            Some(_) => found.next().flatten(),
             None => None,
         });
         Ok(answers.collect())

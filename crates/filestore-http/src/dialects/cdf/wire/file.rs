@@ -8,9 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::limits::NAME;
-use super::object::Object;
 use super::patch::{Label, Patch, set};
 use super::{ASSET_IDS, DATA_SET_ID, GEO_LOCATION, SECURITY_CATEGORIES, ints};
+use crate::protocol::Object;
 
 /// A file. What is not set is left out.
 #[derive(Debug, Serialize)]

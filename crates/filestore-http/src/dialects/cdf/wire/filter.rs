@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use filestore::{Cond, Error, Result, SetField, Term, TextField, TimeField, Timestamp};
+use filestore::{Cond, Error, FileRecord, Result, SetField, Term, TextField, TimeField, Timestamp};
 use serde::Deserialize;
 
 use super::geo::{GeoFilter, PlaceTest};
 use super::limits::{MAX_PAIRS, check_count, check_id, time};
-use super::object::Object;
 use super::patch::Label;
 use super::{ASSET_IDS, DATA_SET_ID};
+use crate::protocol::Object;
 
 /// Most values that one member lists.
 const MAX_VALUES: usize = 1000;
@@ -68,6 +68,13 @@ pub(in crate::dialects::cdf) struct Conditions {
     pub(in crate::dialects::cdf) all: Vec<Cond>,
     /// What is looked at on the files it finds.
     pub(in crate::dialects::cdf) place: Option<PlaceTest>,
+}
+
+impl Conditions {
+    /// Whether a file fits that the store found.
+    pub(in crate::dialects::cdf) fn fit(&self, record: &FileRecord) -> bool {
+        self.place.as_ref().is_none_or(|place| place.holds(record))
+    }
 }
 
 impl Filter {

@@ -7,7 +7,7 @@ use filestore::{Cond, Error, Extent, FileRecord, Result};
 use geo::{Area, BoundingRect, Geometry, Intersects, LineString, Polygon, Relate, Validation};
 use geojson::{GeometryValue, Position};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::GEO_LOCATION;
 use super::limits::MAX_GEO_LOCATION;
@@ -54,11 +54,23 @@ fn parse_geometry(value: &Value) -> Result<Geometry> {
     if !kind.is_some_and(|kind| TYPES.contains(&kind)) {
         return Err(wrong(&format!("a geometry's type is one of {}", TYPES.join(", "))));
     }
-    let geometry = serde_json::from_value::<geojson::Geometry>(value.clone())
+    // Members of other names may hold anything, numbers of any length among it.
+    let bare = json!({"type": kind, "coordinates": value.get("coordinates").map(as_floats)});
+    let geometry = serde_json::from_value::<geojson::Geometry>(bare)
         .map_err(|_| wrong("coordinates do not fit the geometry's type"))?;
     check(&geometry.value)?;
     Geometry::try_from(&geometry.value)
         .map_err(|_| wrong("coordinates do not fit the geometry's type"))
+}
+
+/// The value with each number as the float it stands for: a [`Value`] keeps the digits as they came,
+/// and `10.50` or `1e-05` would be no float to the library.
+fn as_floats(value: &Value) -> Value {
+    match value {
+        Value::Array(elements) => elements.iter().map(as_floats).collect(),
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        other => other.clone(),
+    }
 }
 
 /// RFC 7946, section 3.1; nothing is empty.
@@ -161,6 +173,36 @@ impl PlaceTest {
         }
     }
 
+    /// The box around the shape.
+    pub(in crate::dialects::cdf) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Whether it is what lies outside of the shape that fits.
+    pub(in crate::dialects::cdf) fn is_outside(&self) -> bool {
+        self.relation == Relation::Disjoint
+    }
+
+    /// The sides of the shape, if it is a rectangle along the axes. Whatever has a box that meets
+    /// none of them is inside or outside as its box is.
+    pub(in crate::dialects::cdf) fn edges(&self) -> Option<[Extent; 4]> {
+        let Geometry::Polygon(polygon) = &self.shape else { return None };
+        let all @ Extent { min_x, max_x, min_y, max_y } = self.extent;
+        let is_corner = |x: f64, y: f64| (x == min_x || x == max_x) && (y == min_y || y == max_y);
+        let ring = polygon.exterior();
+        let is_rectangle = polygon.interiors().is_empty()
+            && ring.0.len() == 5
+            && ring.coords().all(|at| is_corner(at.x, at.y))
+            && ring.lines().all(|line| (line.dx() == 0.0) != (line.dy() == 0.0));
+        let is_rectangle = is_rectangle && ring.lines().map(|line| line.dx()).any(|dx| dx > 0.0);
+        (is_rectangle && self.is_valid).then_some([
+            Extent { max_x: min_x, ..all },
+            Extent { min_x: max_x, ..all },
+            Extent { max_y: min_y, ..all },
+            Extent { min_y: max_y, ..all },
+        ])
+    }
+
     /// Whether the file's place fits. A file without one never does.
     pub(in crate::dialects::cdf) fn holds(&self, record: &FileRecord) -> bool {
         place(record).is_some_and(|place| self.fits(&place))
@@ -171,10 +213,26 @@ impl PlaceTest {
             Relation::Intersects => self.shape.intersects(place),
             Relation::Disjoint => !self.shape.intersects(place),
             Relation::Within => {
-                self.is_valid && is_sound(place) && place.relate(&self.shape).is_coveredby()
+                let is_inside = |place: &Geometry| place.relate(&self.shape).is_coveredby();
+                self.is_valid
+                    && if is_sound(place) {
+                        is_inside(place)
+                    } else {
+                        around(place).is_some_and(|it| is_inside(&it))
+                    }
             }
         }
     }
+}
+
+/// The box around a shape, as a shape.
+fn around(geometry: &Geometry) -> Option<Geometry> {
+    let around = geometry.bounding_rect()?;
+    Some(match (around.width() > 0.0, around.height() > 0.0) {
+        (true, true) => around.to_polygon().into(),
+        (false, false) => geo::Point(around.min()).into(),
+        _ => geo::Line::new(around.min(), around.max()).into(),
+    })
 }
 
 /// Whether the library can tell inside from outside: rings have an area, and do not cross.
@@ -207,11 +265,9 @@ fn place(record: &FileRecord) -> Option<Geometry> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
 
     /// Positions on a small grid: most shapes made of them touch, overlap or cross themselves.
     fn positions(least: usize, most: usize) -> impl Strategy<Value = Vec<Value>> {
@@ -240,6 +296,15 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn numbers_are_read_however_they_are_written() {
+        for number in ["10.5", "10.50", "1.05e1", "105e-01", "10.500000000000000000000001"] {
+            let text = format!(r#"{{"type":"Point","coordinates":[{number},-1e-05]}}"#);
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(parse_geometry(&value).unwrap(), geo::Point::new(10.5, -1e-5).into());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -255,6 +320,28 @@ mod tests {
             // What the repository's box leaves out is no loss.
             prop_assert!(!intersects || super::extent(&place).unwrap().overlaps(&extent));
             prop_assert!(intersects || !test(Relation::Within).fits(&place));
+        }
+
+        #[test]
+        fn boxes_that_meet_no_edge_tell(place in geometry(), a in (0..5_i32, 0..5_i32), b in (1..5_i32, 1..5_i32)) {
+            let place = parse_geometry(&place).unwrap();
+            let (x, y) = (f64::from(a.0) - 0.1, f64::from(a.1));
+            let (to_x, to_y) = (x + f64::from(b.0), y + f64::from(b.1) + 0.1);
+            let ring = json!([[[x, y], [to_x, y], [to_x, to_y], [x, to_y], [x, y]]]);
+            let shape = json!({"type": "Polygon", "coordinates": ring});
+            let test = |relation: &str| {
+                let filter = GeoFilter { relation: relation.into(), shape: shape.clone() };
+                PlaceTest::parse(&filter).unwrap()
+            };
+            let own = extent(&place).unwrap();
+            let intersects = test("intersects");
+            let edges = intersects.edges().unwrap();
+            if edges.iter().all(|edge| !own.overlaps(edge)) {
+                let is_inside = own.overlaps(&intersects.extent());
+                prop_assert_eq!(intersects.fits(&place), is_inside);
+                prop_assert_eq!(test("within").fits(&place), is_inside);
+                prop_assert_eq!(test("disjoint").fits(&place), !is_inside);
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use filestore::{Error, FileKey, FileNumber, Result};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::Object;
 use super::limits::{EXTERNAL_ID, MAX_ID};
+use crate::protocol::Object;
 
 /// One of the three names a file can have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::filter::{Conditions, Filter, Range, Reference};
-use super::object::Object;
+use crate::protocol::Object;
 use crate::protocol::query::Query;
 
 const DEFAULT_LIMIT: u32 = 100;

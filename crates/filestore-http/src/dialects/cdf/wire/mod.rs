@@ -6,7 +6,6 @@ mod geo;
 mod identifier;
 mod limits;
 mod list;
-mod object;
 mod patch;
 
 use std::collections::BTreeMap;
@@ -14,17 +13,19 @@ use std::collections::BTreeMap;
 use filestore::{Attributes, FileId, Term};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::Object;
+
 pub(super) use file::{File, NewFields, NewFileBody};
 pub(super) use filter::{Conditions, Filter};
+pub(super) use geo::PlaceTest;
 pub(super) use identifier::Identifier;
 pub(super) use list::{ListBody, SearchBody};
-pub(super) use object::Object;
 pub(super) use patch::UpdateItem;
 
 /// The terms that hold what only this API knows, and the geometry as it was given.
 const ASSET_IDS: &str = "cdf.assetIds";
 const DATA_SET_ID: &str = "cdf.dataSetId";
-const SECURITY_CATEGORIES: &str = "cdf.securityCategories";
+pub(super) const SECURITY_CATEGORIES: &str = "cdf.securityCategories";
 const GEO_LOCATION: &str = "cdf.geoLocation";
 
 /// The numbers kept under `name`.
@@ -34,11 +35,6 @@ fn ints<'a>(attributes: &'a Attributes, name: &str) -> impl Iterator<Item = i64>
         Term::Int(value) => Some(*value),
         Term::Text(_) => None,
     })
-}
-
-/// The security categories of a file.
-pub(super) fn security_categories(attributes: &Attributes) -> impl Iterator<Item = i64> + use<'_> {
-    ints(attributes, SECURITY_CATEGORIES)
 }
 
 /// `{"items": […], "ignoreUnknownIds": …}`

@@ -14,8 +14,8 @@ use super::limits::{
     DIRECTORY, EXTERNAL_ID, LABEL, MAX_ASSET_IDS, MAX_KEY, MAX_LABELS, MAX_METADATA, MAX_PAIRS,
     MAX_SECURITY_CATEGORIES, MIME_TYPE, SOURCE, Text, check_count, check_id, time,
 };
-use super::object::Object;
 use super::{ASSET_IDS, DATA_SET_ID, GEO_LOCATION, Identifier, SECURITY_CATEGORIES};
+use crate::protocol::Object;
 
 /// `{"id": …, "update": {…}}`
 #[derive(Debug, Deserialize)]
@@ -170,7 +170,7 @@ impl Patch {
         let names = |labels: &[Object<Label>]| -> Vec<String> {
             labels.iter().map(|Object(label)| label.external_id.clone()).collect()
         };
-        let op = step(&self.labels, "labels")?;
+        let op = listed(&self.labels, "labels", MAX_LABELS)?;
         let Some(labels) = edited(op, |labels| names(labels), || to.labels.clone()) else {
             return Ok(());
         };
@@ -250,13 +250,7 @@ fn moment(op: &Op<i64>, field: &str, place: &mut Option<Timestamp>) -> Result<()
 }
 
 fn ids(op: &Op<Vec<i64>>, field: &str, most: usize, name: &str, to: &mut Attributes) -> Result<()> {
-    // Lists past any limit are not even compared.
-    if let Some(Object(change)) = op {
-        for list in [&change.set, &change.add, &change.remove].into_iter().flatten() {
-            check_count(field, list.len(), most)?;
-        }
-    }
-    let op = step(op, field)?;
+    let op = listed(op, field, most)?;
     let Some(ids) = edited(op, Vec::clone, || super::ints(to, name).collect()) else {
         return Ok(());
     };
@@ -264,6 +258,16 @@ fn ids(op: &Op<Vec<i64>>, field: &str, most: usize, name: &str, to: &mut Attribu
     check_count(field, ids.len(), most)?;
     keep(to, name, ids);
     Ok(())
+}
+
+/// The step of a field of lists. One past the limit is not even compared with the others.
+fn listed<'c, T>(op: &'c Op<Vec<T>>, field: &str, most: usize) -> Result<Step<'c, Vec<T>, Vec<T>>> {
+    if let Some(Object(change)) = op {
+        for list in [&change.set, &change.add, &change.remove].into_iter().flatten() {
+            check_count(field, list.len(), most)?;
+        }
+    }
+    step(op, field)
 }
 
 fn keep(to: &mut Attributes, name: &str, ids: Vec<i64>) {

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A `T` that was a JSON object. By itself, serde takes an array of a struct's fields as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::dialects::cdf) struct Object<T>(pub(in crate::dialects::cdf) T);
+pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
