@@ -28,20 +28,20 @@ impl<'b> Connection<'b> {
         Ok(Self { address, stream, block, buffer: vec![0; Self::BUFFER], closed: false })
     }
 
-    pub(crate) fn exchange(&mut self, request: &Request) -> io::Result<Answer> {
+    pub(crate) fn exchange(&mut self, request: &Request, turn: usize) -> io::Result<Answer> {
         if self.closed {
             self.stream = connect(self.address)?;
             self.closed = false;
         }
         // A refusal may come, and the connection end, before the body is sent.
-        let sent = self.send(request);
+        let sent = self.send(request, turn);
         self.closed = sent.is_err();
         self.receive(request.head.starts_with("HEAD "))
     }
 
-    fn send(&mut self, request: &Request) -> io::Result<()> {
+    fn send(&mut self, request: &Request, turn: usize) -> io::Result<()> {
         let stream = self.stream.get_mut();
-        let mut start = [request.head.as_bytes(), request.prefix.as_bytes()].concat();
+        let mut start = request.start(turn);
         let mut rest = request.content;
         // What fits is one write with the head.
         if rest <= 16 * 1024 {

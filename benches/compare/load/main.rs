@@ -65,7 +65,7 @@ fn drive(plan: &Plan, mut connection: Connection<'_>, next: &AtomicUsize) -> io:
         if began >= deadline {
             return Ok(tally);
         }
-        let answer = connection.exchange(request)?;
-        tally.count(request.size(), &answer, began.elapsed());
+        let answer = connection.exchange(request, turn)?;
+        tally.count(turn, request.size(), &answer, began.elapsed());
     }
 }

@@ -9,6 +9,8 @@ use crate::connection::Answer;
 #[derive(Default)]
 pub(crate) struct Tally {
     latencies: Vec<u32>,
+    /// The greatest turn so far, and what it took.
+    last: (usize, u32),
     sent: u64,
     received: u64,
     /// Statuses that are not a success.
@@ -16,8 +18,10 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, sent: u64, answer: &Answer, took: Duration) {
-        self.latencies.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+    pub(crate) fn count(&mut self, turn: usize, sent: u64, answer: &Answer, took: Duration) {
+        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        self.latencies.push(took);
+        self.last = self.last.max((turn, took));
         self.sent += sent;
         self.received += answer.received;
         if !(200..300).contains(&answer.status) {
@@ -27,6 +31,7 @@ impl Tally {
 
     pub(crate) fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
+        self.last = self.last.max(other.last);
         self.sent += other.sent;
         self.received += other.received;
         self.bad.extend(other.bad);
@@ -64,6 +69,7 @@ impl fmt::Display for Report {
             "p50_us": self.quantile(0.5),
             "p99_us": self.quantile(0.99),
             "max_us": self.quantile(1.0),
+            "last_us": self.tally.last.1,
         });
         write!(f, "{figures}")
     }
