@@ -125,7 +125,12 @@ def measured(running, payload, exchanges, connections, count, seconds):
     """What `Measure` has of a load."""
     running.forget_peak()
     before = running.usage()
-    report = drive(running, payload, exchanges, connections, count, seconds)
+    try:
+        report = drive(running, payload, exchanges, connections, count, seconds)
+    except RuntimeError as error:
+        if running.has_ended():
+            raise RuntimeError(f"{error}: the server ended with {running.last_words()}") from error
+        raise
     after = running.usage()
     return {name: report[name] for name in ("requests", "seconds", "p50_us", "p99_us", "last_us")} | {
         "bytes": report["sent"] + report["received"],

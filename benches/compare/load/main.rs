@@ -66,6 +66,6 @@ fn drive(plan: &Plan, mut connection: Connection<'_>, next: &AtomicUsize) -> io:
             return Ok(tally);
         }
         let answer = connection.exchange(request, turn)?;
-        tally.count(turn, request.size(), &answer, began.elapsed());
+        tally.count(request.size(), &answer, began);
     }
 }

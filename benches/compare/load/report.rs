@@ -1,7 +1,7 @@
 //! What was measured.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::connection::Answer;
 
@@ -9,8 +9,8 @@ use crate::connection::Answer;
 #[derive(Default)]
 pub(crate) struct Tally {
     latencies: Vec<u32>,
-    /// The greatest turn so far, and what it took.
-    last: (usize, u32),
+    /// When the last answer ended, and what it took.
+    last: Option<(Instant, u32)>,
     sent: u64,
     received: u64,
     /// Statuses that are not a success.
@@ -18,10 +18,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn count(&mut self, turn: usize, sent: u64, answer: &Answer, took: Duration) {
-        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+    pub(crate) fn count(&mut self, sent: u64, answer: &Answer, began: Instant) {
+        let ended = Instant::now();
+        let took = u32::try_from((ended - began).as_micros()).unwrap_or(u32::MAX);
         self.latencies.push(took);
-        self.last = self.last.max((turn, took));
+        self.last = self.last.max(Some((ended, took)));
         self.sent += sent;
         self.received += answer.received;
         if !(200..300).contains(&answer.status) {
@@ -69,7 +70,7 @@ impl fmt::Display for Report {
             "p50_us": self.quantile(0.5),
             "p99_us": self.quantile(0.99),
             "max_us": self.quantile(1.0),
-            "last_us": self.tally.last.1,
+            "last_us": self.tally.last.map(|(_, took)| took),
         });
         write!(f, "{figures}")
     }

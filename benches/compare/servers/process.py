@@ -63,8 +63,18 @@ class Process:
                     raise RuntimeError(f"the server does not listen: {self.last_words()}") from None
             time.sleep(0.05)
 
+    def has_ended(self):
+        try:
+            # A connection may break before the process has gone.
+            self.popen.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def last_words(self):
-        return " ".join(self.log.read_text(errors="replace").split())[-300:]
+        """What the log has of an error, else its end."""
+        lines = self.log.read_text(errors="replace").split("\n")
+        return next((line for line in lines if "rror" in line), " ".join(lines[-5:])).strip()[:200]
 
     def __enter__(self):
         return self
