@@ -15,7 +15,7 @@ SOURCES = [f"source {number:03}" for number in range(200)]
 SOURCE = SOURCES[7]
 LIMIT = 100
 # Making files may take so long at most.
-FILLING = 240
+FILLING = 400
 
 LISTS = Work(
     "list-100-8c",

@@ -14,6 +14,7 @@ def draw(path, rows):
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.fonttype"] = "none"
     # The same figures are the same file.
     matplotlib.rcParams["svg.hashsalt"] = "filestore"
     import matplotlib.pyplot as pyplot
@@ -25,15 +26,16 @@ def draw(path, rows):
         [max(ratios) - middle for middle, (_, ratios) in zip(middles, rows, strict=True)],
     ]
     places = range(len(rows), 0, -1)
-    figure, axes = pyplot.subplots(figsize=(11, 1 + 0.24 * len(rows)), layout="constrained")
-    axes.errorbar(middles, list(places), xerr=spread, fmt="o", markersize=4, capsize=2, color="#1f4e79")
+    figure, axes = pyplot.subplots(figsize=(13, 1.2 + 0.24 * len(rows)), layout="constrained")
+    axes.errorbar(middles, list(places), xerr=spread, fmt="o", markersize=4, capsize=2)
     axes.axvline(1, color="gray", linewidth=1)
     axes.set_xscale("log")
-    axes.set_xticks([0.25, 0.5, 1, 2, 4, 10, 40], ["1/4", "1/2", "1", "2", "4", "10", "40"])
+    axes.set_xticks([0.1, 0.25, 0.5, 1, 2, 4, 10, 40], ["1/10", "1/4", "1/2", "1", "2", "4", "10", "40"])
     axes.minorticks_off()
+    axes.set_ylim(0, len(rows) + 1)
     axes.set_yticks(list(places), names, fontsize=8)
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("speed of the first by that of the second: median of the rounds, least to most")
+    axes.set_xlabel("speed of the first by that of the second: median, least, most")
     figure.savefig(path, metadata={"Date": None})
 
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 import peers
-from exchange import perform
+from exchange import Exchange, perform
 from servers.plain import Plain
 from servers.process import free_port
 
@@ -14,10 +14,11 @@ class Seaweed(Plain):
     def start(self, folder):
         running = super().start(folder)
         end = time.monotonic() + 60
-        # The filer listens before there is a volume to write to.
+        # The filer listens before there is a volume to write to, and an empty file needs none.
+        first = Exchange.of("PUT", f"/first{self.query}", running, prefix="-" * 4096)
         while True:
             try:
-                perform(self.put(running, "ready", 0), running)
+                perform(first, running)
                 return running
             except (OSError, RuntimeError):
                 if time.monotonic() > end:
@@ -35,6 +36,8 @@ def seaweed(fsync=False):
             "dir": folder / "files",
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
+            # Otherwise among the temporary files, where it stays.
+            "filer.localSocket": folder / "socket",
             # Volumes of 1 GiB each, as many as there may be.
             "master.volumeSizeLimitMB": 1024,
             "volume.max": 100,
