@@ -27,11 +27,16 @@ pub(crate) const INLINE: &str = "LEFT JOIN inline_bytes b ON b.id = s.inline";
 
 /// Reads a row of [`SEGMENT`].
 pub(crate) fn read_segment(row: &Row<'_>) -> DbResult<Segment> {
-    let place = match row.get(2)? {
+    read_segment_at(row, 0)
+}
+
+/// Reads [`SEGMENT`] from where it begins in a row.
+pub(crate) fn read_segment_at(row: &Row<'_>, at: usize) -> DbResult<Segment> {
+    let place = match row.get(at + 2)? {
         Some(key) => Place::Blob(BlobKey::from_bytes(key)),
-        None => Place::Inline(Bytes::from(row.get::<_, Vec<u8>>(3)?)),
+        None => Place::Inline(Bytes::from(row.get::<_, Vec<u8>>(at + 3)?)),
     };
-    Ok(Segment { size: uint(row.get(0)?)?, sha256: Digest::from_bytes(row.get(1)?), place })
+    Ok(Segment { size: uint(row.get(at)?)?, sha256: Digest::from_bytes(row.get(at + 1)?), place })
 }
 
 /// Gives a record its content, new or shared.

@@ -38,7 +38,7 @@ impl FileRepository for SqliteRepository {
         key: &FileKey,
         range: Option<RangeSpec>,
     ) -> Result<StoredFile> {
-        if let Some(file) = self.look_up(|db| load::short(db, tenant, key, range))? {
+        if let Some(file) = self.ask(|db| load::short(db, tenant, key, range))? {
             return Ok(file);
         }
         let (tenant, key) = (tenant.clone(), key.clone());
