@@ -63,7 +63,7 @@ pub fn requests() -> Vec<Asked> {
             projects(),
             Method::PUT,
             Cdf::PROJECTS,
-            "/acme/files/4503599627370497/parts/0192f0c1-2b3a-7c4d-8e5f-60718293a4b5/17",
+            "/acme/files/4503599627370497/parts/0192f0c12b3a7c4d8e5f60718293a4b5/17",
         ),
         Asked::new("molgenis/upload", Molgenis, Method::POST, Molgenis::MOUNT, ""),
         Asked::new(
@@ -71,7 +71,7 @@ pub fn requests() -> Vec<Asked> {
             Molgenis,
             Method::GET,
             Molgenis::MOUNT,
-            "/agjpbqjlhj6e3ds7mbyyfe5eww?alt=media",
+            "/agjpbqjlhj6e3ds7mbyyfe5ewu?alt=media",
         ),
         Asked::new(
             "jmix/upload",
