@@ -44,8 +44,17 @@ pub(crate) fn note(db: &Connection, content: ContentId, segments: usize) -> DbRe
     Ok(())
 }
 
-/// The last landmark at or before an offset; else the start.
-pub(crate) fn before(db: &Connection, content: ContentId, offset: u64) -> DbResult<Landmark> {
+/// The last landmark at or before an offset of a content of so many segments; else the start.
+pub(crate) fn before(
+    db: &Connection,
+    content: ContentId,
+    segments: u32,
+    offset: u64,
+) -> DbResult<Landmark> {
+    let start = Landmark { n: 1, offset: 0 };
+    if segments <= EVERY {
+        return Ok(start);
+    }
     let landmarks: Option<Vec<u8>> = first(
         db,
         "SELECT landmarks FROM content WHERE id = ?",
@@ -56,7 +65,6 @@ pub(crate) fn before(db: &Connection, content: ContentId, offset: u64) -> DbResu
     let landmarks = landmarks.unwrap_or_default();
     let (landmarks, _) = landmarks.as_chunks();
     let passed = landmarks.partition_point(|it| u64::from_le_bytes(*it) <= offset);
-    let start = Landmark { n: 1, offset: 0 };
     let last = passed.checked_sub(1).and_then(|last| landmarks.get(last));
     Ok(last.map_or(start, |last| Landmark {
         n: passed as u32 * EVERY + 1,

@@ -93,7 +93,7 @@ fn span(
     match range.map(|range| range.resolve(content.size)) {
         None => Ok((file.segments <= most).then_some(Span::ALL)),
         Some(Err(_)) => Ok(Some(Span::NONE)),
-        Some(Ok(range)) => span_of(db, content.id, &range, most),
+        Some(Ok(range)) => span_of(db, content.id, file.segments, &range, most),
     }
 }
 
@@ -101,10 +101,11 @@ fn span(
 fn span_of(
     db: &Connection,
     content: ContentId,
+    segments: u32,
     range: &Range<u64>,
     most: u32,
 ) -> DbResult<Option<Span>> {
-    let start = landmarks::before(db, content, range.start)?;
+    let start = landmarks::before(db, content, segments, range.start)?;
     let mut statement =
         db.prepare_cached("SELECT n, size FROM segment WHERE content = ? AND n >= ? ORDER BY n")?;
     let mut rows = statement.query(params![content.as_bytes(), start.n])?;
@@ -142,9 +143,11 @@ mod tests {
     use crate::sql::change;
     use crate::{contents, schema};
 
+    const SEGMENTS: u32 = 1000;
+
     /// Sizes of segments, some of them empty, as a client may send them.
     fn sizes() -> Vec<u64> {
-        (0..1000).map(|n: u64| n * 7 % 5).collect()
+        (0..SEGMENTS.into()).map(|n: u64| n * 7 % 5).collect()
     }
 
     fn database() -> (Connection, ContentId) {
@@ -162,7 +165,7 @@ mod tests {
             &db,
             "INSERT INTO content (id, tenant, size, tag, stored, uses, segments) \
              VALUES (?, 1, ?, '', 0, 1, ?)",
-            params![content.as_bytes(), sizes().iter().sum::<u64>().cast_signed(), 1000],
+            params![content.as_bytes(), sizes().iter().sum::<u64>().cast_signed(), SEGMENTS],
         )
         .unwrap();
         contents::put_segments(&db, content, &segments).unwrap();
@@ -189,7 +192,7 @@ mod tests {
         let size: u64 = sizes().iter().sum();
         for start in 0..size {
             let range = start..(start + 9).min(size);
-            let found = span_of(&db, content, &range, SHORT).unwrap();
+            let found = span_of(&db, content, SEGMENTS, &range, SHORT).unwrap();
             assert_eq!(found, Some(slowly(&range)), "{range:?}");
         }
     }
@@ -199,7 +202,10 @@ mod tests {
         let (db, content) = database();
         change(&db, "UPDATE content SET landmarks = NULL", []).unwrap();
         let range = 1500..1501;
-        assert_eq!(span_of(&db, content, &range, SHORT).unwrap(), None);
-        assert_eq!(span_of(&db, content, &range, u32::MAX).unwrap(), Some(slowly(&range)));
+        assert_eq!(span_of(&db, content, SEGMENTS, &range, SHORT).unwrap(), None);
+        assert_eq!(
+            span_of(&db, content, SEGMENTS, &range, u32::MAX).unwrap(),
+            Some(slowly(&range))
+        );
     }
 }
