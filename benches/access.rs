@@ -55,6 +55,7 @@ impl Guard {
         Self { authenticator, token: token() }
     }
 
+    /// The token in the file holds until 2100. Its private key was thrown away.
     fn with_key_set() -> Self {
         let authenticator = JwtAuthenticator::builder()
             .jwks_file(concat!(env!("CARGO_MANIFEST_DIR"), "/rs256/jwks.json"))

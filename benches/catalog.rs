@@ -13,13 +13,17 @@ pub fn at_most() -> Option<u64> {
     std::env::var("FILESTORE_BENCH_FILES").ok()?.parse().ok()
 }
 
-/// Makes the files of these numbers, of a few bytes each, and answers their ids in any order.
-pub async fn fill(files: &Files, numbers: Range<u64>) -> Vec<FileId> {
-    stream::iter(numbers)
-        .map(async |number| files.create(file(number), "a few bytes").await.unwrap().id)
-        .buffer_unordered(CALLERS)
-        .collect()
-        .await
+/// Makes the files of these numbers, with this content or none, and answers their ids in any order.
+pub async fn fill(
+    files: &Files,
+    numbers: Range<u64>,
+    content: Option<&'static str>,
+) -> Vec<FileId> {
+    let make = async |number| match content {
+        Some(content) => files.create(file(number), content).await.unwrap().id,
+        None => files.reserve(file(number)).await.unwrap().id,
+    };
+    stream::iter(numbers).map(make).buffer_unordered(CALLERS).collect().await
 }
 
 /// What is said of the file of this number.

@@ -82,7 +82,11 @@ impl Growing {
     fn grow(&mut self, count: u64) {
         let missing = count - self.ids.len() as u64;
         let numbers = self.numbers(missing);
-        let made = self.stage.runtime.block_on(catalog::fill(&self.stage.files, numbers));
+        let made = self.stage.runtime.block_on(catalog::fill(
+            &self.stage.files,
+            numbers,
+            Some("a few bytes"),
+        ));
         self.ids.extend(made);
     }
 

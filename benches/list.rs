@@ -76,8 +76,9 @@ fn conditions() -> Vec<(&'static str, Vec<Cond>)> {
 }
 
 fn filled() -> Stage {
+    let count = catalog::at_most().unwrap_or(FILES);
     let stage = Stage::open(Backend::Relaxed);
-    stage.runtime.block_on(catalog::fill(&stage.files, 0..catalog::at_most().unwrap_or(FILES)));
+    stage.runtime.block_on(catalog::fill(&stage.files, 0..count, None));
     stage
 }
 
