@@ -7,6 +7,7 @@ use filestore::{BlobKey, ContentId, ContentInfo, Digest, Error, ErrorKind, Times
 use rusqlite::{Connection, Row, params};
 
 use crate::error::DbResult;
+use crate::landmarks;
 use crate::sql::{all, change, exists, first, int, millis, time, uint};
 
 /// Largest inline segment: four pages of the database.
@@ -61,6 +62,7 @@ fn publish(db: &Connection, tenant: i64, content: &NewContent) -> DbResult<Conte
     };
     insert(db, tenant, &info, content.segments.len())?;
     put_segments(db, content.id, &content.segments)?;
+    landmarks::note(db, content.id, content.segments.len())?;
     Ok(info)
 }
 
