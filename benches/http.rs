@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{Criterion, SamplingMode, Throughput};
 use filestore::SystemClock;
+use filestore_benches::access::{secret, token};
 use filestore_benches::content::noise;
+use filestore_benches::forms;
 use filestore_benches::{Backend, Stage};
-use filestore_http::auth::{JwtAuthenticator, NewToken, Rights, Secret, mint};
+use filestore_http::auth::JwtAuthenticator;
 use filestore_http::dialects::{Jea, Molgenis};
 use filestore_http::presign::{PresignKey, PresignKeys, Presigner};
 use filestore_http::{Adapter, ServeOptions, serve};
@@ -24,7 +26,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
 const SIZES: [(&str, usize); 2] = [("4KiB", 4 << 10), ("64MiB", 64 << 20)];
-const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     http(criterion, Backend::Memory);
@@ -64,16 +65,9 @@ fn raw(content: Bytes) -> Sent {
 
 /// The upload of the page "Upload a File to JEA".
 fn form(content: &Bytes) -> Sent {
-    let head = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"bench\"\r\n\
-         Content-Type: application/octet-stream\r\n\r\n"
-    );
-    let end = format!("\r\n--{BOUNDARY}--\r\n");
-    let body: Bytes = [head.as_bytes(), content, end.as_bytes()].concat().into();
-    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
     Request::post(format!("{}/upload", Jea::MOUNT))
-        .header(header::CONTENT_TYPE, content_type)
-        .body(body.into())
+        .header(header::CONTENT_TYPE, forms::content_type())
+        .body(forms::form(content).into())
         .unwrap()
 }
 
@@ -88,20 +82,10 @@ struct Service {
 impl Service {
     fn start(backend: Backend) -> Self {
         let stage = Stage::open(backend);
-        let secret = Secret::new("a secret of at least thirty-two bytes").unwrap();
-        let token = NewToken {
-            subject: stage.files.subject().clone(),
-            tenant: stage.files.tenant().clone(),
-            rights: Rights::ALL,
-            lifetime: Duration::from_secs(3_600),
-            security_categories: Vec::new(),
-            audience: None,
-        };
-        let token = mint(&secret, &token, &SystemClock).unwrap();
-        let keys = PresignKeys::new(PresignKey::derive(&secret).unwrap());
+        let keys = PresignKeys::new(PresignKey::derive(&secret()).unwrap());
         let adapter = Adapter::builder(
             stage.files.store().clone(),
-            JwtAuthenticator::builder().secret(secret).build().unwrap(),
+            JwtAuthenticator::builder().secret(secret()).build().unwrap(),
             Presigner::new(keys, Arc::new(SystemClock)),
         );
         let adapter = adapter.mount(Jea::MOUNT, Jea).mount(Molgenis::MOUNT, Molgenis).build();
@@ -117,7 +101,7 @@ impl Service {
             tokio::spawn(connection);
             Mutex::new(requests)
         });
-        Self { client, connection, token: format!("Bearer {token}"), stage }
+        Self { client, connection, token: format!("Bearer {}", token()), stage }
     }
 
     fn upload(&self, iterations: u64, size: usize, request: &Sent) -> Duration {

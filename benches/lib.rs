@@ -1,9 +1,14 @@
-//! What the benches share: stores to measure, content to put into them, and the room it takes.
+//! What the benches share: stores to measure, what to put into them and to ask of them, and the
+//! room it takes.
 //!
 //! Whatever goes wrong here stops the benches: there is nothing to measure then.
 #![allow(clippy::unwrap_used)]
 
+pub mod access;
+pub mod catalog;
 pub mod content;
+pub mod forms;
+pub mod routing;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,8 +18,11 @@ use filestore::{
     Subject, Sweep, Tenant,
 };
 use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
+use futures::future::join_all;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use content::{framed, noise};
 
 /// Sizes of files to measure, with their names.
 pub const SIZES: [(&str, usize); 3] = [("4KiB", 4 << 10), ("1MiB", 1 << 20), ("64MiB", 64 << 20)];
@@ -59,8 +67,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// An empty store, on disk in a folder of its own within `FILESTORE_BENCH_DIR`, or in the
-    /// folder for temporary files.
+    /// An empty store, on disk in a [`temp_dir`].
     pub fn open(backend: Backend) -> Self {
         let runtime = Runtime::new().unwrap();
         let (store, dir) = match backend {
@@ -95,6 +102,16 @@ impl Stage {
         spent
     }
 
+    /// The time that `iterations` take in which each of `callers` makes one file of `size` bytes,
+    /// one after the other: what a commit shared by all costs each.
+    pub fn timed_callers(&self, iterations: u64, callers: usize, size: usize) -> Duration {
+        self.runtime.block_on(self.timed(iterations, callers, callers * size, async |n| {
+            let caller = |files: Files| tokio::spawn(async move { create(&files, n, size).await });
+            let callers = std::iter::repeat_with(|| caller(self.files.clone())).take(callers);
+            join_all(callers).await.into_iter().for_each(Result::unwrap);
+        }))
+    }
+
     async fn clear(&self) {
         let everything = FileQuery { limit: FileQuery::MAX_LIMIT, ..FileQuery::default() };
         loop {
@@ -109,14 +126,27 @@ impl Stage {
     }
 }
 
+/// Makes so many files of `size` bytes, one after the other.
+pub async fn create(files: &Files, count: u64, size: usize) {
+    for _ in 0..count {
+        files.create("bench", framed(noise(size))).await.unwrap();
+    }
+}
+
 async fn in_memory() -> FileStore {
     let builder = FileStore::builder(MemoryBlobs::new(), MemoryRepository::new());
     builder.limits(forgetful()).open().await.unwrap()
 }
 
-fn on_disk(runtime: &Runtime, durability: Durability) -> (FileStore, Option<TempDir>) {
+/// A folder within `FILESTORE_BENCH_DIR`, or in the folder for temporary files, until it is
+/// dropped.
+pub fn temp_dir() -> TempDir {
     let parent = std::env::var_os("FILESTORE_BENCH_DIR").map(PathBuf::from);
-    let dir = tempfile::tempdir_in(parent.unwrap_or_else(std::env::temp_dir)).unwrap();
+    tempfile::tempdir_in(parent.unwrap_or_else(std::env::temp_dir)).unwrap()
+}
+
+fn on_disk(runtime: &Runtime, durability: Durability) -> (FileStore, Option<TempDir>) {
+    let dir = temp_dir();
     let blobs = FsBlobs::open(dir.path(), durability).unwrap();
     let options = SqliteOptions { durability, ..SqliteOptions::default() };
     let repository = SqliteRepository::open(dir.path().join(DATABASE), options).unwrap();

@@ -4,16 +4,11 @@ use std::cell::LazyCell;
 use std::hint::black_box;
 
 use criterion::{Criterion, SamplingMode};
-use filestore::{
-    Attributes, Cond, Extent, FileQuery, Files, SetField, Term, TextField, TimeField, Timestamp,
-};
-use filestore_benches::{Backend, Stage};
-use futures::{StreamExt, stream};
+use filestore::{Cond, Extent, FileQuery, Files, SetField, Term, TextField, TimeField, Timestamp};
+use filestore_benches::{Backend, Stage, catalog};
 
 /// Files in the store; the variable `FILESTORE_BENCH_FILES` says otherwise.
 const FILES: u64 = 200_000;
-/// Calls that fill the store at a time.
-const CALLERS: usize = 256;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let stage = LazyCell::new(filled);
@@ -81,30 +76,10 @@ fn conditions() -> Vec<(&'static str, Vec<Cond>)> {
 }
 
 fn filled() -> Stage {
-    let count = std::env::var("FILESTORE_BENCH_FILES").ok().and_then(|text| text.parse().ok());
+    let count = catalog::at_most().unwrap_or(FILES);
     let stage = Stage::open(Backend::Relaxed);
-    let made = stream::iter(0..count.unwrap_or(FILES))
-        .map(|number| stage.files.reserve(file(number)))
-        .buffer_unordered(CALLERS)
-        .for_each(async |made| drop(made.unwrap()));
-    stage.runtime.block_on(made);
+    stage.runtime.block_on(catalog::fill(&stage.files, 0..count, None));
     stage
-}
-
-fn file(number: u64) -> Attributes {
-    let mut attributes = Attributes::named(format!("report {number}.pdf"));
-    attributes.external_id = Some(format!("x-{number}"));
-    attributes.directory = Some(format!("/plant {}/unit {}", number % 100, number % 1000));
-    attributes.source = Some(format!("source {}", number % 50));
-    attributes.content_type = Some("application/pdf".into());
-    attributes.metadata.insert("batch".into(), (number % 2000).to_string());
-    attributes.metadata.insert("kind".into(), format!("kind {}", number % 10));
-    attributes.labels.push(format!("label {}", number % 20));
-    attributes.terms.insert("cdf.assetIds".into(), vec![Term::Int((number % 500).cast_signed())]);
-    attributes.source_created = Some(Timestamp::from_millis(number * 1000));
-    let (x, y) = ((number % 360) as f64, (number / 360 % 180) as f64);
-    attributes.extent = Some(Extent { min_x: x, max_x: x + 0.1, min_y: y, max_y: y + 0.1 });
-    attributes
 }
 
 /// Where the last page of everything starts.

@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod download;
+mod growth;
 mod http;
 mod list;
 mod machine;
 mod multipart;
+mod pipeline;
+mod route;
 mod session;
 mod upload;
 
@@ -25,11 +28,14 @@ fn main() {
         .without_plots()
         .configure_from_args();
     upload::bench(&mut criterion);
+    pipeline::bench(&mut criterion);
     download::bench(&mut criterion);
     session::bench(&mut criterion);
     multipart::bench(&mut criterion);
+    route::bench(&mut criterion);
     http::bench(&mut criterion);
     list::bench(&mut criterion);
+    growth::bench(&mut criterion);
     machine::report();
     criterion.final_summary();
 }

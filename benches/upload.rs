@@ -3,10 +3,7 @@
 use std::cell::LazyCell;
 
 use criterion::{Criterion, SamplingMode, Throughput};
-use filestore::Files;
-use filestore_benches::content::{framed, noise};
-use filestore_benches::{Backend, SIZES, Stage};
-use futures::future::join_all;
+use filestore_benches::{Backend, SIZES, Stage, create};
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     for backend in Backend::ALL {
@@ -31,29 +28,16 @@ fn one_caller(criterion: &mut Criterion, backend: Backend) {
     }
 }
 
-/// Callers that each make one small file after the other: what a commit shared by all costs each.
 /// An iteration is one file of every caller.
 fn many_callers(criterion: &mut Criterion, backend: Backend) {
-    const CALLERS: usize = 32;
     const SIZE: usize = 4 << 10;
     let stage = LazyCell::new(|| Stage::open(backend));
     let mut group = criterion.benchmark_group(format!("upload/{}", backend.name()));
-    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(CALLERS as u64));
-    group.bench_function("4KiB-by-32", |bencher| {
-        bencher.iter_custom(|iterations| {
-            let work = stage.timed(iterations, CALLERS, CALLERS * SIZE, async |n| {
-                let caller =
-                    |files: Files| tokio::spawn(async move { create(&files, n, SIZE).await });
-                let callers = std::iter::repeat_with(|| caller(stage.files.clone())).take(CALLERS);
-                join_all(callers).await.into_iter().for_each(Result::unwrap);
-            });
-            stage.runtime.block_on(work)
+    group.sampling_mode(SamplingMode::Flat);
+    for callers in [8, 32] {
+        group.throughput(Throughput::Elements(callers as u64));
+        group.bench_function(format!("4KiB-by-{callers}"), |bencher| {
+            bencher.iter_custom(|iterations| stage.timed_callers(iterations, callers, SIZE));
         });
-    });
-}
-
-async fn create(files: &Files, count: u64, size: usize) {
-    for _ in 0..count {
-        files.create("bench", framed(noise(size))).await.unwrap();
     }
 }

@@ -16,9 +16,14 @@ mod token;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use args::{Args, Command};
 use config::Config;
+
+/// Uploads take and give back buffers of some hundred KiB, which the system's allocator maps anew.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What a command ends with when it did not do what was asked.
 enum Failure {

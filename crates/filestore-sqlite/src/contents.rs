@@ -7,6 +7,7 @@ use filestore::{BlobKey, ContentId, ContentInfo, Digest, Error, ErrorKind, Times
 use rusqlite::{Connection, Row, params};
 
 use crate::error::DbResult;
+use crate::landmarks;
 use crate::sql::{all, change, exists, first, int, millis, time, uint};
 
 /// Largest inline segment: four pages of the database.
@@ -27,11 +28,16 @@ pub(crate) const INLINE: &str = "LEFT JOIN inline_bytes b ON b.id = s.inline";
 
 /// Reads a row of [`SEGMENT`].
 pub(crate) fn read_segment(row: &Row<'_>) -> DbResult<Segment> {
-    let place = match row.get(2)? {
+    read_segment_at(row, 0)
+}
+
+/// Reads [`SEGMENT`] from where it begins in a row.
+pub(crate) fn read_segment_at(row: &Row<'_>, at: usize) -> DbResult<Segment> {
+    let place = match row.get(at + 2)? {
         Some(key) => Place::Blob(BlobKey::from_bytes(key)),
-        None => Place::Inline(Bytes::from(row.get::<_, Vec<u8>>(3)?)),
+        None => Place::Inline(Bytes::from(row.get::<_, Vec<u8>>(at + 3)?)),
     };
-    Ok(Segment { size: uint(row.get(0)?)?, sha256: Digest::from_bytes(row.get(1)?), place })
+    Ok(Segment { size: uint(row.get(at)?)?, sha256: Digest::from_bytes(row.get(at + 1)?), place })
 }
 
 /// Gives a record its content, new or shared.
@@ -56,6 +62,7 @@ fn publish(db: &Connection, tenant: i64, content: &NewContent) -> DbResult<Conte
     };
     insert(db, tenant, &info, content.segments.len())?;
     put_segments(db, content.id, &content.segments)?;
+    landmarks::note(db, content.id, content.segments.len())?;
     Ok(info)
 }
 

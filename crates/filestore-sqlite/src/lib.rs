@@ -11,6 +11,7 @@ mod contents;
 mod error;
 mod files;
 mod index;
+mod landmarks;
 mod ledger;
 mod open;
 mod options;

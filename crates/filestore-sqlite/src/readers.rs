@@ -26,18 +26,28 @@ impl Readers {
         Self { path, keep, idle: Mutex::new(Vec::with_capacity(keep)), scans: Semaphore::new(keep) }
     }
 
-    /// Runs a look-up on the calling thread: microseconds, less than handing it over would take.
-    pub(crate) fn look_up<T>(&self, read: impl FnOnce(&Connection) -> DbResult<T>) -> DbResult<T> {
+    /// Runs one statement on the calling thread: microseconds, less than handing it over would take.
+    pub(crate) fn ask<T>(&self, read: impl FnOnce(&Connection) -> DbResult<T>) -> DbResult<T> {
         let db = match self.take() {
             Some(db) => db,
             None => connection::reading(&self.path)?,
         };
-        // One transaction, so that all statements of the read see one snapshot.
-        change(&db, "BEGIN", [])?;
         let answer = read(&db);
-        change(&db, "ROLLBACK", [])?;
-        self.put_back(db);
+        // A snapshot that could not be let go would be what all later reads see.
+        if db.is_autocommit() {
+            self.put_back(db);
+        }
         answer
+    }
+
+    /// Runs a look-up of several statements, likewise. They see one snapshot.
+    pub(crate) fn look_up<T>(&self, read: impl FnOnce(&Connection) -> DbResult<T>) -> DbResult<T> {
+        self.ask(|db| {
+            change(db, "BEGIN", [])?;
+            let answer = read(db);
+            change(db, "ROLLBACK", [])?;
+            answer
+        })
     }
 
     /// Runs a read that may take long on a thread for such work.

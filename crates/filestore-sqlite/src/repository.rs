@@ -76,7 +76,12 @@ impl SqliteRepository {
         Ok(self.writer.free(work).await?)
     }
 
-    /// A short read, on this thread.
+    /// A read of one statement, on this thread.
+    pub(crate) fn ask<T>(&self, read: impl FnOnce(&Connection) -> DbResult<T>) -> Result<T> {
+        Ok(self.readers.ask(read)?)
+    }
+
+    /// A short read of several statements, on this thread.
     pub(crate) fn look_up<T>(&self, read: impl FnOnce(&Connection) -> DbResult<T>) -> Result<T> {
         Ok(self.readers.look_up(read)?)
     }

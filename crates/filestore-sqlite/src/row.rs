@@ -20,6 +20,9 @@ pub(crate) const COLUMNS: &str = "f.row, f.id, f.number, f.revision, f.owner, f.
      f.source_modified, f.min_x, f.max_x, f.min_y, f.max_y, f.details, \
      c.id, c.size, c.tag, c.sha256, c.stored, c.segments, c.damaged";
 
+/// How many that are.
+pub(crate) const COLUMN_COUNT: usize = 26;
+
 /// Joins a file's content.
 pub(crate) const CONTENT: &str = "LEFT JOIN content c ON c.id = f.content";
 

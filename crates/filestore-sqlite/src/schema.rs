@@ -10,7 +10,7 @@ const APPLICATION_ID: i32 = 0x4653_7472;
 
 /// One script for each version: the n-th leads from version n-1 to n. A step that was released is
 /// never edited.
-const STEPS: &[&str] = &[include_str!("schema/001.sql")];
+const STEPS: &[&str] = &[include_str!("schema/001.sql"), include_str!("schema/002.sql")];
 
 /// Brings a database to the newest schema, in one transaction; a new file gets all of it.
 pub(crate) fn migrate(db: &mut Connection) -> DbResult<()> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use crate::SqliteRepository;
 use crate::contents;
 use crate::error::DbResult;
+use crate::landmarks;
 use crate::sql::{all, change, exists, int, past, uint};
 
 #[async_trait]
@@ -98,8 +99,9 @@ fn replace(
     contents::put_segments(db, id, segments)?;
     change(
         db,
-        "UPDATE content SET segments = ? WHERE id = ?",
+        "UPDATE content SET segments = ?, landmarks = NULL WHERE id = ?",
         params![int(segments.len() as u64)?, id.as_bytes()],
     )?;
+    landmarks::note(db, id, segments.len())?;
     Ok(true)
 }

@@ -1,6 +1,7 @@
 //! [`FileRepository`].
 
 mod apply;
+mod few;
 mod load;
 
 use async_trait::async_trait;
@@ -38,6 +39,9 @@ impl FileRepository for SqliteRepository {
         key: &FileKey,
         range: Option<RangeSpec>,
     ) -> Result<StoredFile> {
+        if let Some(file) = self.ask(|db| few::load(db, tenant, key, range))? {
+            return Ok(file);
+        }
         if let Some(file) = self.look_up(|db| load::short(db, tenant, key, range))? {
             return Ok(file);
         }

@@ -15,11 +15,8 @@ use self::cursor::Cursor;
 use self::filter::{Sql, filters, never};
 use self::plan::{Walk, Wanted};
 use crate::error::DbResult;
-use crate::row::{self, COLUMNS, CONTENT};
+use crate::row::{self, COLUMN_COUNT, COLUMNS, CONTENT};
 use crate::sql::{self, uint};
-
-/// Where a row has the column that is walked: after [`COLUMNS`].
-const KEY: usize = 26;
 
 /// A page of the records for which all conditions of `query` hold.
 pub(crate) fn list(
@@ -60,7 +57,7 @@ pub(crate) fn list(
             page.next = Some(cursor::write(&Cursor { driver, position }, &mark)?);
             break;
         }
-        last = Some(walk.position(row, KEY, &file)?);
+        last = Some(walk.position(row, COLUMN_COUNT, &file)?);
         page.items.push(file.record);
     }
     Ok(page)

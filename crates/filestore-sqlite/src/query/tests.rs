@@ -104,7 +104,7 @@ fn page_work(
     let mut last = None;
     for _ in 0..PAGE {
         let Some(row) = found.next().unwrap() else { break };
-        last = Some(walk.position(row, KEY, &row::read(row).unwrap()).unwrap());
+        last = Some(walk.position(row, COLUMN_COUNT, &row::read(row).unwrap()).unwrap());
     }
     drop(found);
     assert_eq!(statement.get_status(StatementStatus::Sort), 0, "{conds:?} sorts");

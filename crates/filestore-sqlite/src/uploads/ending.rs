@@ -11,6 +11,7 @@ use super::session::{self, SessionRow, set_state};
 use crate::contents;
 use crate::error::DbResult;
 use crate::files;
+use crate::landmarks;
 use crate::row;
 use crate::sql::{change, first, uint};
 use crate::writer::Work;
@@ -131,6 +132,7 @@ fn publish(
             Segment { size: 0, sha256: Digest::of(b""), place: Place::Inline(Default::default()) };
         contents::put_segments(db, session.content, &[empty])?;
     }
+    landmarks::note(db, session.content, session.parts as usize)?;
     Ok(info)
 }
 

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod crash;
+mod landmarks;
 mod paging;
 mod reopening;
 mod restored;

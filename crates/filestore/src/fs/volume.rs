@@ -2,6 +2,7 @@
 //! that nobody may see yet are kept out of sight, and a failed sync is the last one.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -119,6 +120,11 @@ impl Temp {
             }
         }
         Ok(())
+    }
+
+    /// Has the disk begin with these bytes.
+    pub(super) fn write_back(&self, range: Range<u64>) {
+        self.file.write_back(range);
     }
 
     /// Makes all that was written durable. After a failure the file is good for nothing. Where it

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -34,6 +35,7 @@ pub(super) async fn write(
         key,
         temp: None,
         size: 0,
+        written_back: 0,
     };
     let mut batch = gather(&mut content).await?;
     while !batch.last {
@@ -46,6 +48,7 @@ pub(super) async fn write(
 /// when it is small or when other uploads keep the cores busy and a hop would only cost.
 async fn append(blobs: &FsBlobs, mut draft: Draft, batch: Batch) -> Result<Draft> {
     let here = !batch.is_full() || blobs.running_puts() >= blobs.cores;
+    let here = here && !draft.is_behind(&batch);
     if here && draft.temp.is_some() {
         draft.append(&batch)?;
         return Ok(draft);
@@ -105,6 +108,9 @@ impl Batch {
     }
 }
 
+/// So many bytes are handed to the disk at a time while more are coming.
+const WRITE_BACK: u64 = 8 << 20;
+
 /// A blob that is not there yet. Dropped at any time before it is published, it leaves nothing.
 struct Draft {
     volume: Arc<Volume>,
@@ -112,13 +118,28 @@ struct Draft {
     key: BlobKey,
     temp: Option<Temp>,
     size: u64,
+    /// Of these the disk has been told.
+    written_back: u64,
 }
 
 impl Draft {
     fn append(&mut self, batch: &Batch) -> Result<(), FsError> {
+        let is_behind = self.is_behind(batch);
         self.temp()?.write(&batch.frames)?;
         self.size += batch.size as u64;
+        if is_behind {
+            let begun = mem::replace(&mut self.written_back, self.size);
+            let size = self.size;
+            self.temp()?.write_back(begun..size);
+        }
         Ok(())
+    }
+
+    /// Whether the disk is to begin after this batch. A sync that found all of a large blob still in
+    /// memory would take about as long as receiving it did.
+    fn is_behind(&self, batch: &Batch) -> bool {
+        let waiting = self.size + batch.size as u64 - self.written_back;
+        self.durability == Durability::Full && !batch.last && waiting >= WRITE_BACK
     }
 
     /// Appends the last batch and gives the blob its name, durable in this order: bytes, then

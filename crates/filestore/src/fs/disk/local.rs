@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -136,6 +139,18 @@ impl Unlinked for LocalFile {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.file.write_vectored(slices)
     }
+
+    /// The kernel is told that nobody needs these pages. It writes what is dirty of them, without
+    /// being waited for, and keeps it cached; an error is still there to be reported by the sync.
+    #[cfg(target_os = "linux")]
+    fn write_back(&self, range: Range<u64>) {
+        let length = NonZeroU64::new(range.end - range.start);
+        let _ = fs::fadvise(&self.file, range.start, length, fs::Advice::DontNeed);
+    }
+
+    /// Other systems begin when they see fit.
+    #[cfg(not(target_os = "linux"))]
+    fn write_back(&self, _: Range<u64>) {}
 
     fn sync(&self) -> io::Result<()> {
         Ok(fs::fdatasync(&self.file)?)

@@ -8,6 +8,7 @@ pub(super) mod local;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,6 +54,10 @@ pub(super) trait Disk: Debug + Send + Sync {
 pub(super) trait Unlinked: Debug + Send + Sync {
     /// Appends from `slices` as much as the disk takes at once.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Has the disk begin with these bytes, so that less is left to do for [`sync`](Self::sync). A
+    /// hint: they are no more durable for it, and there is no answer.
+    fn write_back(&self, range: Range<u64>);
 
     /// Makes all that was written durable.
     fn sync(&self) -> io::Result<()>;

@@ -1,6 +1,7 @@
 //! [`SimDisk`]: a disk in memory.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -173,6 +174,9 @@ impl Unlinked for SimFile {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(self.disk.tree().append(self.node, slices)?)
     }
+
+    /// What power may leave of unsynced bytes is up to it in any case.
+    fn write_back(&self, _: Range<u64>) {}
 
     fn sync(&self) -> io::Result<()> {
         Ok(self.disk.tree().sync_file(self.node)?)

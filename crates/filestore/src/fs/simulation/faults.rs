@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -274,6 +275,10 @@ impl Unlinked for FaultyFile {
             }
             Some(fault) => Err(fault.error()),
         }
+    }
+
+    fn write_back(&self, range: Range<u64>) {
+        self.inner.write_back(range);
     }
 
     fn sync(&self) -> io::Result<()> {
