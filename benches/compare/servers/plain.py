@@ -12,8 +12,8 @@ from servers.process import Process, free_port
 @dataclass
 class Server:
     """What is to be known of a server before it is started. What it hashes is from its documents
-    and source; what it verifies was seen by sending it wrong digests, and when it syncs in its
-    system calls."""
+    and source, "no" where neither says so; what it verifies was seen by sending it four headers with
+    wrong digests, and when it syncs in its system calls during five uploads."""
 
     name: str
     package: str
