@@ -1,0 +1,7 @@
+//! The suite of `filestore`, and what only this backend promises, over a server of our own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cluster;
+mod conformance;
+mod support;
