@@ -7,6 +7,8 @@
 //! of it may still arrive at the server is refused. So the outcome is known, and a transaction that
 //! was not committed is made again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +24,9 @@ use crate::sql::{Id, Sql, get};
 /// How often a transaction is made again that stood in another's way, or lost its connection before
 /// anything was committed.
 const TRIES: u32 = 12;
+
+/// Attempts between those that remove old ones.
+const FORGET: u32 = 256;
 
 /// A change, as one transaction. It may be made several times, of which one is committed.
 #[async_trait]
@@ -75,12 +80,15 @@ pub(crate) struct Tx {
     connection: Connection,
     /// What begins it, until it was sent.
     beginning: Option<Sql>,
+    /// Whether the server may know of it and has not ended it.
+    is_open: bool,
 }
 
 impl Tx {
     /// Sends statements together, the first of them with what begins the transaction.
     pub(crate) async fn fly(&mut self, statements: Vec<Sql>) -> DbResult<Answers> {
         let begins = self.beginning.take();
+        self.is_open = true;
         let skipped = usize::from(begins.is_some());
         let flight: Vec<_> = begins.into_iter().chain(statements).collect();
         let mut answers = self.connection.fly(&flight).await?;
@@ -90,9 +98,16 @@ impl Tx {
 
     /// Takes back what was done.
     async fn roll_back(mut self) {
-        if self.beginning.is_none()
-            && self.connection.fly(&[Sql::script("ROLLBACK")]).await.is_err()
-        {
+        if self.is_open {
+            self.is_open = self.connection.fly(&[Sql::script("ROLLBACK")]).await.is_err();
+        }
+    }
+}
+
+impl Drop for Tx {
+    /// Nobody else gets a connection on which a transaction has been left open.
+    fn drop(&mut self) {
+        if self.is_open {
             self.connection.discard();
         }
     }
@@ -103,6 +118,8 @@ impl Tx {
 pub(crate) struct Committer {
     connections: Connections,
     beginning: String,
+    /// Attempts of all.
+    count: Arc<AtomicU32>,
 }
 
 impl Committer {
@@ -118,7 +135,7 @@ impl Committer {
         if durability == Durability::Relaxed {
             beginning.push_str("; SET LOCAL synchronous_commit = off");
         }
-        Self { connections, beginning }
+        Self { connections, beginning, count: Arc::default() }
     }
 
     /// Makes a change, in a task of its own: it runs to its end though nobody waits for it.
@@ -132,30 +149,23 @@ impl Committer {
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.try_once(change).await {
+            match self.try_once(change).await {
                 Ok(Some(made)) => return Ok(made),
-                Ok(None) => PgError::Unknown,
-                Err(error) => error,
-            };
-            let is_over = match &error {
-                // It is known by now that nothing was committed.
-                PgError::Unknown => false,
-                PgError::TimedOut => true,
-                error => !error.is_lost() && !error.is_in_the_way(),
-            };
-            if is_over || tries == TRIES {
-                return Err(error);
+                Ok(None) if tries == TRIES => return Err(PgError::Unlucky),
+                Ok(None) => tracing::debug!("a transaction is made again that got lost"),
+                Err(error) if tries == TRIES || !is_worth_another(&error) => return Err(error),
+                Err(error) => tracing::debug!(?error, "a transaction is made again"),
             }
-            tracing::debug!(?error, "a transaction is made again");
             sleep(pause(tries)).await;
         }
     }
 
-    /// `None` when the connection was lost and nothing was committed.
+    /// `None` when the connection was lost and it is known that nothing was committed.
     async fn try_once<C: Change>(&self, change: &C) -> DbResult<Option<Made<C::Answer>>> {
         let mut tx = Tx {
             connection: self.connections.get().await?,
             beginning: Some(Sql::script(self.beginning.clone())),
+            is_open: false,
         };
         let Commit { mut statements, answer } = match change.make(&mut tx).await {
             Ok(commit) => commit,
@@ -165,16 +175,16 @@ impl Committer {
             }
         };
         let attempt = Id::from(BlobKey::mint()?);
-        statements.push(
-            Sql::new("INSERT INTO filestore.attempt (id, is_fenced) VALUES ($1, false)")
-                .bind(attempt),
-        );
+        statements.extend(self.attempts(attempt));
         statements.push(Sql::script("COMMIT"));
         match tx.fly(statements).await {
-            Ok(answers) => Ok(Some(Made::Answered(match answer {
-                Answer::Known(known) => known,
-                Answer::Read(read) => read(answers)?,
-            }))),
+            Ok(answers) => {
+                tx.is_open = false;
+                Ok(Some(Made::Answered(match answer {
+                    Answer::Known(known) => known,
+                    Answer::Read(read) => read(answers)?,
+                })))
+            }
             // The server has taken the transaction back.
             Err(error) if !error.is_lost() => {
                 tx.roll_back().await;
@@ -194,6 +204,17 @@ impl Committer {
         }
     }
 
+    /// Writes the row of an attempt, and now and then removes more than have been written since
+    /// whose outcome nobody asks for any more.
+    fn attempts(&self, attempt: Id) -> impl Iterator<Item = Sql> {
+        let insert = "INSERT INTO filestore.attempt (id, is_fenced) VALUES ($1, false)";
+        let forget = "DELETE FROM filestore.attempt WHERE id IN (SELECT id FROM filestore.attempt \
+             WHERE at < now() - interval '1 hour' ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)";
+        let is_due = self.count.fetch_add(1, Ordering::Relaxed) % FORGET == FORGET - 1;
+        let forget = is_due.then(|| Sql::new(forget).bind(4 * i64::from(FORGET)));
+        std::iter::once(Sql::new(insert).bind(attempt)).chain(forget)
+    }
+
     /// Asks what became of an attempt, and fences it off when it was not committed.
     async fn was_committed(&self, attempt: Id) -> DbResult<bool> {
         let deadline = Instant::now() + self.connections.timeout();
@@ -211,17 +232,7 @@ impl Committer {
         let mut tries = 0;
         loop {
             tries += 1;
-            let asked = match self.connections.get().await {
-                Ok(mut connection) => match connection.fly(&question).await {
-                    Ok(answers) => Ok(answers),
-                    Err(error) => {
-                        connection.discard();
-                        Err(error)
-                    }
-                },
-                Err(error) => Err(error),
-            };
-            match asked {
+            match self.ask(&question).await {
                 Ok(mut answers) => {
                     let row: Option<Row> = answers.nth(2).and_then(|rows| rows.into_iter().next());
                     let row = row.ok_or(PgError::Damaged("an attempt"))?;
@@ -235,6 +246,20 @@ impl Committer {
             }
         }
     }
+
+    async fn ask(&self, question: &[Sql]) -> DbResult<Answers> {
+        let mut connection = self.connections.get().await?;
+        let asked = connection.fly(question).await;
+        if asked.is_err() {
+            connection.discard();
+        }
+        asked
+    }
+}
+
+/// Whether a transaction failed of which nothing was committed, and the next may fare better.
+fn is_worth_another(error: &PgError) -> bool {
+    !matches!(error, PgError::TimedOut) && (error.is_lost() || error.is_in_the_way())
 }
 
 /// Twice as long each time, and never the same for two that met.

@@ -19,6 +19,8 @@ pub(crate) enum PgError {
     TimedOut,
     #[error("the connection was lost in a commit and its outcome is unknown")]
     Unknown,
+    #[error("the connection to the database was lost again and again, and nothing was changed")]
+    Unlucky,
     #[error("the database holds {0} that cannot be read")]
     Damaged(&'static str),
     #[error("the database has schema {found}, which this program, at {known}, is too old for")]
@@ -79,7 +81,9 @@ impl From<PgError> for Error {
             PgError::Refused(refusal) => refusal,
             PgError::Database(cause) => of_database(cause, message),
             PgError::Pool(cause) => Self::unavailable(message).with_source(cause),
-            PgError::TimedOut | PgError::Unknown | PgError::Gone => Self::unavailable(message),
+            PgError::TimedOut | PgError::Unknown | PgError::Unlucky | PgError::Gone => {
+                Self::unavailable(message)
+            }
             PgError::Damaged(_) => Self::internal(message),
             PgError::Newer { .. } | PgError::Unfit(_) => Self::invalid(message),
         }

@@ -137,11 +137,7 @@ impl Change for Claim {
             .bind(span(self.keep_deleted))
             .bind(span(self.lease))
             .bind(i64::from(self.limit));
-        // Nobody asks for what became of a commit after so long.
-        let forget = "DELETE FROM filestore.attempt WHERE id IN (SELECT id FROM filestore.attempt \
-             WHERE at < now() - interval '1 hour' ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)";
-        let forget = Sql::new(forget).bind(10_000_i64);
-        Ok(Commit::read(vec![claim, forget], |mut answers: Answers| {
+        Ok(Commit::read(vec![claim], |mut answers: Answers| {
             let rows = answers.next().unwrap_or_default();
             rows.iter().map(|row| Ok(get::<Id>(row, 0)?.into())).collect()
         }))

@@ -82,3 +82,6 @@ fn page_of(tenant: &Tenant, conds: &[Cond], walk: &Walk, limit: i64) -> Sql {
         .then(Sql::new(format!(" ORDER BY {} LIMIT ?", walk.order())))
         .bind(limit)
 }
+
+#[cfg(test)]
+mod tests;

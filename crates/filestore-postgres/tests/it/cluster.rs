@@ -68,8 +68,9 @@ impl Cluster {
         as_user(&mut server);
         let socket = folder.to_str().unwrap();
         let script = "postgres=$1; folder=$2; shift 2; \
-             \"$postgres\" -D data -k \"$folder\" -c listen_addresses= \"$@\" <&- & pid=$!; \
-             cat >/dev/null; kill -INT $pid 2>/dev/null; wait $pid; cd /; rm -rf \"$folder\"";
+             \"$postgres\" -D data -k \"$folder\" -c listen_addresses= \"$@\" <&- & \
+             cat >/dev/null; pid=$(head -n1 data/postmaster.pid) && kill -INT $pid; \
+             while [ -e data/postmaster.pid ]; do sleep 0.1; done; cd /; rm -rf \"$folder\"";
         server.args(["-c", script, "guard"]).arg(bin.join("postgres")).arg(socket);
         settings.iter().for_each(|setting| {
             server.args(["-c", setting]);
@@ -112,7 +113,7 @@ impl Cluster {
         self.pg_ctl(&["start", "-w", "-l", "log", "-o", &options]);
     }
 
-    /// Ends the server for good that [`crash`](Self::crash) started, which the guard knows nothing of.
+    /// Ends the server for good.
     pub(crate) fn stop(&self) {
         self.pg_ctl(&["stop", "-m", "immediate"]);
     }

@@ -4,4 +4,9 @@
 
 mod cluster;
 mod conformance;
+mod interleavings;
+mod opening;
+mod outcomes;
+mod proxy;
+mod round_trips;
 mod support;
