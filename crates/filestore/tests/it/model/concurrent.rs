@@ -30,6 +30,13 @@ fn sqlite_takes_calls_in_some_order() {
     });
 }
 
+#[test]
+fn postgres_takes_calls_in_some_order() {
+    check(40, steps_and_race(), |(before, at_once)| {
+        block_on(there_is_an_order(Over::Postgres, before, at_once))
+    });
+}
+
 /// A call and its answer.
 struct Asked {
     who: Who,

@@ -21,6 +21,11 @@ fn sqlite_answers_as_the_model() {
     check(30, steps(1..150), |steps| block_on(answers_as_the_model(Over::Sqlite, steps)));
 }
 
+#[test]
+fn postgres_answers_as_the_model() {
+    check(15, steps(1..150), |steps| block_on(answers_as_the_model(Over::Postgres, steps)));
+}
+
 async fn answers_as_the_model(over: Over, steps: Vec<Step>) -> Result<(), String> {
     let mut pair = Pair::new(over).await;
     pair.take(&steps).await?;

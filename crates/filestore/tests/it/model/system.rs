@@ -8,6 +8,7 @@ use filestore::{
     FsBlobs, Fsck, ManualClock, MemoryBlobs, MemoryRepository, OpenFile, RecordChange, Result,
     UploadState,
 };
+use filestore_postgres::{PostgresOptions, PostgresRepository};
 use filestore_sqlite::{SqliteOptions, SqliteRepository};
 use futures::TryStreamExt;
 use tempfile::TempDir;
@@ -18,6 +19,7 @@ use super::generate::limits;
 use super::names::Names;
 use super::op::{Edit, Key, Op, Said, Who, WriteRecord};
 use super::reference::{Model, subject, sweep_options, tenant};
+use crate::cluster::Database;
 use crate::store::rig::start;
 use crate::store::spy::{Hooks, SpyBlobs, SpyRepository};
 
@@ -26,12 +28,21 @@ use crate::store::spy::{Hooks, SpyBlobs, SpyRepository};
 pub(crate) enum Over {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 pub(crate) struct System {
     clock: Arc<ManualClock>,
-    folder: Option<TempDir>,
     pub(crate) node: Node,
+    // Dropped last.
+    kept: Kept,
+}
+
+/// What outlives the store.
+enum Kept {
+    InMemory,
+    InFolder(TempDir),
+    InDatabase(TempDir, Database),
 }
 
 /// The store, opened.
@@ -48,13 +59,18 @@ pub(crate) struct Node {
 impl System {
     pub(crate) async fn new(over: Over) -> Self {
         let clock = Arc::new(ManualClock::new(start()));
-        let folder = (over == Over::Sqlite).then(|| tempfile::tempdir().unwrap());
-        let (blobs, repository) = match &folder {
-            Some(folder) => on_disk(folder, &clock),
+        let folder = || tempfile::tempdir().unwrap();
+        let kept = match over {
+            Over::Memory => Kept::InMemory,
+            Over::Sqlite => Kept::InFolder(folder()),
+            Over::Postgres => Kept::InDatabase(folder(), Database::new()),
+        };
+        let (blobs, repository) = match kept.open(&clock).await {
+            Some(kept) => kept,
             None => spied(MemoryBlobs::new(), MemoryRepository::with_clock(clock.clone())),
         };
         let node = Node::open(blobs, repository, &clock).await;
-        Self { clock, folder, node }
+        Self { clock, node, kept }
     }
 
     /// Takes a step; `&mut`, since whoever restarts must be alone.
@@ -63,14 +79,14 @@ impl System {
             return self.node.ask(names, who, op).await;
         }
         let Node { blobs, repository, .. } = self.node.clone();
-        let (blobs, repository) = match &self.folder {
-            None => (blobs, repository),
-            Some(folder) => {
+        let (blobs, repository) = match self.kept {
+            Kept::InMemory => (blobs, repository),
+            _ => {
                 drop((blobs, repository));
                 // Nothing has the files open when they are opened again.
                 let away = spied(MemoryBlobs::new(), MemoryRepository::new());
                 self.node = Node::open(away.0, away.1, &self.clock).await;
-                on_disk(folder, &self.clock)
+                self.kept.open(&self.clock).await.unwrap()
             }
         };
         self.node = Node::open(blobs, repository, &self.clock).await;
@@ -78,14 +94,28 @@ impl System {
     }
 }
 
-fn on_disk(folder: &TempDir, clock: &Arc<ManualClock>) -> (SpyBlobs, SpyRepository) {
-    let options = SqliteOptions {
-        durability: Durability::Relaxed,
-        clock: clock.clone(),
-        ..SqliteOptions::default()
-    };
-    let repository = SqliteRepository::open(folder.path().join("db"), options).unwrap();
-    spied(FsBlobs::open(folder.path(), Durability::Relaxed).unwrap(), repository)
+impl Kept {
+    /// Opens what is kept, where anything is.
+    async fn open(&self, clock: &Arc<ManualClock>) -> Option<(SpyBlobs, SpyRepository)> {
+        let durability = Durability::Relaxed;
+        let blobs = |folder: &TempDir| FsBlobs::open(folder.path(), durability).unwrap();
+        match self {
+            Self::InMemory => None,
+            Self::InFolder(folder) => {
+                let clock = clock.clone();
+                let options = SqliteOptions { durability, clock, ..SqliteOptions::default() };
+                let path = folder.path().join("db");
+                let repository = SqliteRepository::open(path, options).unwrap();
+                Some(spied(blobs(folder), repository))
+            }
+            Self::InDatabase(folder, database) => {
+                let clock = Some(clock.clone() as _);
+                let options = PostgresOptions { durability, clock, ..PostgresOptions::default() };
+                let repository = PostgresRepository::connect(&database.url(), options).await;
+                Some(spied(blobs(folder), repository.unwrap()))
+            }
+        }
+    }
 }
 
 fn spied(

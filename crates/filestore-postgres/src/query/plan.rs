@@ -1,0 +1,146 @@
+//! Which index a list walks, and from where.
+
+use filestore::{Cond, Error, Tenant};
+use tokio_postgres::Row;
+
+use super::cursor::{Cursor, Key, Position};
+use super::driver::{Driver, Order, drivers};
+use crate::PostgresRepository;
+use crate::error::DbResult;
+use crate::sql::{Sql, get};
+
+/// Candidates are counted up to here.
+const COUNTED: i64 = 10_000;
+
+/// Fewer candidates than this are sorted by number, whatever order they come in.
+const SORTED: i64 = 1000;
+
+/// A driver on its way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) driver: Driver,
+    /// Its position in the list that the conditions make.
+    pub(super) index: usize,
+    /// Whether all candidates are sorted by number; otherwise they come in the driver's own order.
+    sorted: bool,
+    after: Option<Position>,
+}
+
+/// What candidates are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A page of them: a driver that would gather too many for it is not taken.
+    Page,
+    /// All.
+    All,
+}
+
+/// Chooses the driver with the fewest candidates. Those of all are counted in one round trip.
+pub(super) async fn choose(
+    repository: &PostgresRepository,
+    tenant: &Tenant,
+    conds: &[Cond],
+    wanted: Wanted,
+) -> DbResult<Walk> {
+    let drivers = drivers(tenant, conds);
+    let counts = if drivers.len() == 1 {
+        vec![COUNTED]
+    } else {
+        let flight: Vec<_> = drivers.iter().map(candidates).collect();
+        let rows = repository.read(&flight).await?.flatten();
+        rows.map(|row| get(&row, 0)).collect::<DbResult<_>>()?
+    };
+    let mut best: Option<(i64, Walk)> = None;
+    for ((index, driver), count) in drivers.into_iter().enumerate().zip(counts) {
+        let cost = (count, driver.rank);
+        let is_better = best.as_ref().is_none_or(|(count, walk)| cost < (*count, walk.driver.rank));
+        let is_too_much = driver.is_gathered && count >= COUNTED && wanted == Wanted::Page;
+        if !is_better || is_too_much {
+            continue;
+        }
+        let sorted = driver.order != Order::Number && count < SORTED;
+        best = Some((count, Walk { driver, index, sorted, after: None }));
+    }
+    let (_, walk) = best.ok_or_else(|| Error::internal("no driver for a list"))?;
+    Ok(walk)
+}
+
+/// Goes on where a page ended. The choice of its first page stands, so that no row comes twice.
+pub(super) fn resume(tenant: &Tenant, conds: &[Cond], cursor: Cursor) -> DbResult<Walk> {
+    let invalid = || Error::invalid("the cursor is not from this list");
+    let Cursor { driver: index, position } = cursor;
+    let driver = drivers(tenant, conds).into_iter().nth(index).ok_or_else(invalid)?;
+    let sorted = match (driver.order, &driver.low, &position) {
+        (Order::Number, _, Position::Number(_)) => false,
+        (Order::Key, _, Position::Number(_)) => true,
+        (Order::Key, Some(Key::Int(_)), Position::Key(Key::Int(_), _))
+        | (Order::Key, Some(Key::Text(_)), Position::Key(Key::Text(_), _)) => false,
+        _ => return Err(invalid().into()),
+    };
+    Ok(Walk { driver, index, sorted, after: Some(position) })
+}
+
+fn candidates(driver: &Driver) -> Sql {
+    Sql::new("SELECT count(*) FROM (SELECT 1 FROM ")
+        .then(driver.scan.clone())
+        .then(Sql::new(" WHERE "))
+        .then(driver.filter.clone())
+        .and(start(driver))
+        .then(Sql::new(" LIMIT ?) c").bind(COUNTED))
+}
+
+/// Bounds the candidates from below.
+fn start(driver: &Driver) -> Sql {
+    let bound = Sql::new(format!("{} >= ?", driver.column));
+    match driver.low.clone() {
+        Some(low) => low.bind_to(bound),
+        None => Sql::new("true"),
+    }
+}
+
+impl Walk {
+    /// `FROM … WHERE …`: the candidates from the walk's place on, and what `join` adds to them.
+    pub(super) fn candidates(&self, join: &str) -> Sql {
+        let Driver { scan, filter, column, .. } = &self.driver;
+        let bound = match &self.after {
+            None => start(&self.driver),
+            Some(Position::Number(after)) if self.sorted => {
+                start(&self.driver).and(Sql::new("f.number > ?").bind(*after))
+            }
+            Some(Position::Number(after)) => Sql::new(format!("{column} > ?")).bind(*after),
+            Some(Position::Key(key, after)) => {
+                let bound = Sql::new(format!("({column}, f.number) > (?, ?)"));
+                key.clone().bind_to(bound).bind(*after)
+            }
+        };
+        Sql::new("FROM ")
+            .then(scan.clone())
+            .then(Sql::new(" "))
+            .then(self.driver.join.clone())
+            .then(Sql::new(format!(" {join} WHERE ")))
+            .then(filter.clone())
+            .and(bound)
+    }
+
+    /// What the rows are ordered by.
+    pub(super) fn order(&self) -> String {
+        let column = &self.driver.column;
+        match self.driver.order {
+            _ if self.sorted => "f.number".to_owned(),
+            Order::Key => format!("{column}, f.number"),
+            Order::Number => column.clone(),
+        }
+    }
+
+    /// Where a row is in the walk; its number is at this place, and the driver's column behind it.
+    pub(super) fn position(&self, row: &Row, number: usize) -> DbResult<Position> {
+        let (number, key) = (get(row, number)?, number + 1);
+        Ok(match (self.driver.order, &self.driver.low) {
+            (Order::Key, Some(Key::Int(_))) if !self.sorted => {
+                Position::Key(Key::Int(get(row, key)?), number)
+            }
+            (Order::Key, _) if !self.sorted => Position::Key(Key::Text(get(row, key)?), number),
+            _ => Position::Number(number),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! Opening a session.
+
+use async_trait::async_trait;
+use filestore::backend::BeginUpload;
+use filestore::{Digest, Error, ErrorKind, Tenant, UploadSession, UploadState, UploadTarget};
+
+use super::session::named;
+use crate::commit::{Change, Commit, Tx};
+use crate::error::{DbResult, PgError};
+use crate::row::TENANT;
+use crate::sql::{Id, Sql, get, int, millis, time};
+
+pub(super) struct Begin {
+    pub(super) tenant: Tenant,
+    pub(super) upload: BeginUpload,
+    pub(super) now: Option<i64>,
+}
+
+#[async_trait]
+impl Change for Begin {
+    type Answer = UploadSession;
+
+    async fn make(&self, tx: &mut Tx) -> DbResult<Commit<UploadSession>> {
+        let make_tenant = "SELECT filestore.make_tenant($1)";
+        // Held until the commit, so that its removal sees this session.
+        let hold = format!(
+            "SELECT 1 FROM filestore.file WHERE tenant = {TENANT} AND id = $2 FOR KEY SHARE"
+        );
+        let is_taken = format!(
+            "SELECT filestore.now($3), \
+                 EXISTS (SELECT 1 FROM filestore.file WHERE tenant = {TENANT} AND id = $2) \
+                 OR EXISTS (SELECT 1 FROM filestore.session WHERE tenant = {TENANT} AND id = $2) \
+                 OR EXISTS (SELECT 1 FROM filestore.session WHERE content = $4)"
+        );
+        let target = match self.upload.target {
+            UploadTarget::NewFile => self.upload.id,
+            UploadTarget::Existing(file) => file,
+        };
+        let mut answers = tx
+            .fly(vec![
+                Sql::new(make_tenant).bind(self.tenant.as_str().to_owned()),
+                named(hold, &self.tenant, target),
+                named(is_taken, &self.tenant, self.upload.id)
+                    .bind(self.now)
+                    .bind(Id::from(self.upload.content)),
+            ])
+            .await?
+            .skip(1);
+        let is_there = answers.next().is_some_and(|rows| !rows.is_empty());
+        if self.upload.target != UploadTarget::NewFile && !is_there {
+            return Err(Error::not_found("there is no such file").into());
+        }
+        let row = answers.next().and_then(|rows| rows.into_iter().next());
+        let row = row.ok_or(PgError::Damaged("no time"))?;
+        if get(&row, 1)? {
+            return Err(Error::new(ErrorKind::AlreadyExists, "the id is taken").into());
+        }
+        let session = self.session(get(&row, 0)?)?;
+        Ok(Commit::known(vec![self.insert(&session)?], session))
+    }
+}
+
+impl Begin {
+    fn session(&self, now: i64) -> DbResult<UploadSession> {
+        let (upload, now) = (self.upload.clone(), time(now)?);
+        Ok(UploadSession {
+            id: upload.id,
+            owner: upload.owner,
+            target: upload.target,
+            content: upload.content,
+            attributes: upload.attributes,
+            expect: upload.expect,
+            total: upload.total,
+            created: now,
+            expires: now.after(upload.lifetime),
+            state: UploadState::Open,
+            parts: 0,
+            received: 0,
+        })
+    }
+
+    fn insert(&self, session: &UploadSession) -> DbResult<Sql> {
+        let insert = format!(
+            "INSERT INTO filestore.session (tenant, id, owner, target, content, attributes, size, \
+                 sha256, total, created, expires, state, changed) \
+             VALUES ({TENANT}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $10)"
+        );
+        let target = match session.target {
+            UploadTarget::NewFile => None,
+            UploadTarget::Existing(file) => Some(Id::from(file)),
+        };
+        let attributes = serde_json::to_string(&session.attributes)
+            .map_err(|error| Error::internal("attributes cannot be written").with_source(error))?;
+        let sha256 = session.expect.sha256.as_ref().map(Digest::as_bytes);
+        Ok(named(insert, &self.tenant, session.id)
+            .bind(session.owner.as_str().to_owned())
+            .bind(target)
+            .bind(Id::from(session.content))
+            .bind(attributes)
+            .bind(session.expect.size.map(int).transpose()?)
+            .bind(sha256.map(|sha256| sha256.to_vec()))
+            .bind(session.total.map(i64::from))
+            .bind(millis(session.created))
+            .bind(millis(session.expires)))
+    }
+}

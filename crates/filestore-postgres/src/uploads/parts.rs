@@ -1,0 +1,146 @@
+//! Parts: the segments of a session's draft content. One round trip to admit a part, one to record
+//! it.
+
+use async_trait::async_trait;
+use filestore::backend::{Admission, Chain, Part};
+use filestore::{
+    Digest, Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
+};
+use tokio_postgres::Row;
+
+use super::session::{self, COLUMN_COUNT, COLUMNS, named};
+use crate::PostgresRepository;
+use crate::commit::{Change, Commit, Tx};
+use crate::contents::{SEGMENT, inline_bytes, read_segment};
+use crate::error::{DbResult, PgError};
+use crate::flight::Answers;
+use crate::row::TENANT;
+use crate::sql::{Id, digest, get, int, optional, small, time, uint};
+
+/// Parts of a session that has not ended; those of a completed one are a file's content by now.
+pub(super) async fn list(
+    repository: &PostgresRepository,
+    tenant: &Tenant,
+    id: FileId,
+    after: PartNumber,
+    limit: u32,
+) -> DbResult<Vec<Part>> {
+    let list = format!(
+        "SELECT {SEGMENT}, s.n, s.ticket, s.chain_before, s.chain_after \
+         FROM filestore.session u JOIN filestore.segment s ON s.content = u.content \
+         WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state <= 1 AND s.n > $3 \
+         ORDER BY s.n LIMIT $4"
+    );
+    let list = named(list, tenant, id).bind(i64::from(after)).bind(i64::from(limit));
+    let mut answers = repository.read(&[session::select(tenant, id, ""), list]).await?;
+    if answers.next().unwrap_or_default().is_empty() {
+        return Err(no_upload());
+    }
+    answers.next().unwrap_or_default().iter().map(part).collect()
+}
+
+fn part(row: &Row) -> DbResult<Part> {
+    Ok(Part {
+        segment: read_segment(row)?,
+        number: small(get(row, 4)?)?,
+        ticket: uint(get::<Option<_>>(row, 5)?.unwrap_or_default())?,
+        chain: chain(get(row, 6)?, get(row, 7)?)?,
+    })
+}
+
+/// A chain whose hash another version of the library wrote is as good as none.
+fn chain(before: Option<Vec<u8>>, after: Option<Vec<u8>>) -> DbResult<Option<Chain>> {
+    let after = after.and_then(|after| HashState::from_bytes(&after));
+    let (Some(before), Some(after)) = (before, after) else {
+        return Ok(None);
+    };
+    Ok(Some(Chain { before: digest(before)?, after }))
+}
+
+/// Checks that a part may come, and draws its ticket.
+pub(super) async fn admit(
+    repository: &PostgresRepository,
+    tenant: &Tenant,
+    id: FileId,
+    number: PartNumber,
+) -> DbResult<Admission> {
+    let select = format!(
+        "SELECT {COLUMNS}, filestore.now($3), p.chain_after, nextval('filestore.ticket') \
+         FROM filestore.session u \
+         LEFT JOIN filestore.segment p ON p.content = u.content AND p.n = $4 \
+         WHERE u.tenant = {TENANT} AND u.id = $2"
+    );
+    let before = i64::from(number) - 1;
+    let select = named(select, tenant, id).bind(repository.given_now()).bind(before);
+    let row = repository.first(select).await?.ok_or_else(no_upload)?;
+    let session = session::read(&row)?;
+    match session.state {
+        UploadState::Open if time(get(&row, COLUMN_COUNT)?)? < session.expires => {}
+        UploadState::Open | UploadState::Expired => {
+            return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
+        }
+        _ => return Err(Error::conflict("the upload is not open").into()),
+    }
+    let previous =
+        optional(&row, COLUMN_COUNT + 1, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
+    let ticket = uint(get(&row, COLUMN_COUNT + 2)?)?;
+    Ok(Admission { session, ticket, previous: previous.flatten() })
+}
+
+pub(super) fn no_upload() -> PgError {
+    Error::not_found("there is no such upload").into()
+}
+
+/// Records a part, or rejects it when one that was admitted later is there.
+pub(super) struct PutPart {
+    pub(super) tenant: Tenant,
+    pub(super) id: FileId,
+    pub(super) total: Option<PartNumber>,
+    pub(super) part: Part,
+    pub(super) now: Option<i64>,
+}
+
+#[async_trait]
+impl Change for PutPart {
+    type Answer = UploadSession;
+
+    async fn make(&self, _: &mut Tx) -> DbResult<Commit<UploadSession>> {
+        let Part { number, segment, ticket, chain } = &self.part;
+        let put = "SELECT filestore.put_part($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        let put = named(put, &self.tenant, self.id)
+            .bind(i64::from(*number))
+            .bind(self.total.map(i64::from))
+            .bind(int(segment.size)?)
+            .bind(segment.sha256.as_bytes().to_vec())
+            .bind(segment.key().map(Id::from))
+            .bind(inline_bytes(segment)?)
+            .bind(int(*ticket)?)
+            .bind(chain.as_ref().map(|chain| chain.before.as_bytes().to_vec()))
+            .bind(chain.as_ref().map(|chain| chain.after.as_bytes().to_vec()))
+            .bind(self.now);
+        let now = session::select(&self.tenant, self.id, "");
+        Ok(Commit::read(vec![put, now], |mut answers: Answers| {
+            let rows = answers.nth(1).unwrap_or_default();
+            session::read(rows.first().ok_or_else(no_upload)?)
+        }))
+    }
+}
+
+/// Adds the hash of the whole to a part of a sealed session.
+pub(super) fn save_chain(
+    tenant: &Tenant,
+    id: FileId,
+    number: PartNumber,
+    chain: &Chain,
+) -> crate::sql::Sql {
+    let save = format!(
+        "UPDATE filestore.segment s SET chain_before = $4, chain_after = $5 \
+         FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state = 1 \
+             AND s.content = u.content AND s.n = $3"
+    );
+    let before: &Digest = &chain.before;
+    named(save, tenant, id)
+        .bind(i64::from(number))
+        .bind(before.as_bytes().to_vec())
+        .bind(chain.after.as_bytes().to_vec())
+}

@@ -1,0 +1,12 @@
+//! The suite of `filestore`, and what only this backend promises, over a server of our own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cluster;
+mod conformance;
+mod interleavings;
+mod opening;
+mod outcomes;
+mod proxy;
+mod round_trips;
+mod support;

@@ -1,0 +1,127 @@
+//! Opening: the schema, and servers that are not fit.
+
+use std::sync::Arc;
+
+use filestore::backend::{FileRepository, LedgerRepository, UploadRepository};
+use filestore::{Durability, ErrorKind};
+use filestore_postgres::{PostgresOptions, PostgresRepository};
+
+use crate::cluster::{Cluster, Database};
+use crate::support::*;
+
+async fn open(url: &str) -> filestore::Result<PostgresRepository> {
+    PostgresRepository::connect(url, options()).await
+}
+
+/// Nodes that start at once on an empty database make one schema, and all can use it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_start_at_once_make_one_store() {
+    let database = Arc::new(Database::empty());
+    let starts = (0..8).map(|_| {
+        let database = Arc::clone(&database);
+        tokio::spawn(async move {
+            let repo = open(&database.url()).await.unwrap();
+            repo.ready().await.unwrap();
+            repo.store_id().await.unwrap()
+        })
+    });
+    let ids = futures::future::join_all(starts).await;
+    let ids: Vec<_> = ids.into_iter().map(Result::unwrap).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]));
+}
+
+/// The schema may have been made beforehand, by somebody who may do so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_schema_is_taken() {
+    let database = Database::empty();
+    client(&database).await.batch_execute("CREATE SCHEMA filestore").await.unwrap();
+    open(&database.url()).await.unwrap().ready().await.unwrap();
+}
+
+/// A migration that fails leaves nothing behind, and the next one is not in its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_is_all_or_nothing() {
+    let database = Database::empty();
+    let client = client(&database).await;
+    client
+        .batch_execute("CREATE SCHEMA filestore; CREATE TABLE filestore.ledger ()")
+        .await
+        .unwrap();
+    assert!(open(&database.url()).await.is_err());
+    let count = "SELECT count(*) FROM pg_class WHERE relnamespace = 'filestore'::regnamespace";
+    let left: i64 = client.query_one(count, &[]).await.unwrap().get(0);
+    assert_eq!(left, 1);
+    client.batch_execute("DROP TABLE filestore.ledger").await.unwrap();
+    open(&database.url()).await.unwrap();
+}
+
+/// A later release that is still compatible is worked with; one that is not is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_too_new_is_refused() {
+    let database = Database::new();
+    let client = client(&database).await;
+    client.batch_execute("UPDATE filestore.schema SET version = 99").await.unwrap();
+    open(&database.url()).await.unwrap().ready().await.unwrap();
+    client.batch_execute("UPDATE filestore.schema SET oldest = 99").await.unwrap();
+    let error = open(&database.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("99"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfit_server_is_refused() {
+    let kind = |opened: filestore::Result<PostgresRepository>| opened.unwrap_err().kind();
+    // The shared server syncs nothing.
+    let database = Database::new();
+    let full = PostgresOptions { durability: Durability::Full, ..options() };
+    let opened = PostgresRepository::connect(&database.url(), full).await;
+    assert_eq!(kind(opened), ErrorKind::InvalidArgument);
+    assert_eq!(kind(open("no://address").await), ErrorKind::InvalidArgument);
+    let missing = format!("{}-missing", database.url());
+    assert_eq!(kind(open(&missing).await), ErrorKind::Unavailable);
+    assert_eq!(kind(open("host=/nowhere dbname=x user=y").await), ErrorKind::Unavailable);
+}
+
+/// The times of sessions are the database's, whatever clock a node has.
+#[tokio::test(flavor = "multi_thread")]
+async fn deadlines_are_kept_by_the_database_s_clock() {
+    let database = Database::new();
+    let repo = open(&database.url()).await.unwrap();
+    let client = client(&database).await;
+    let now = || async {
+        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        client.query_one(now, &[]).await.unwrap().get::<_, i64>(0) as u64
+    };
+    let before = now().await;
+    let session = repo.begin(&here(), upload()).await.unwrap();
+    let after = now().await;
+    assert!((before..=after).contains(&session.created.as_millis()));
+    assert_eq!(session.expires, session.created.after(HOUR));
+    // An hour later by that clock.
+    client.batch_execute("UPDATE filestore.session SET expires = expires - 3600001").await.unwrap();
+    let admitted = repo.admit(&here(), session.id, 1).await;
+    assert_eq!(admitted.unwrap_err().kind(), ErrorKind::Expired);
+}
+
+/// What was acknowledged with full durability is there after the server has crashed, and so is the
+/// repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_crash_of_the_server() {
+    let cluster = Cluster::start(&[]);
+    cluster.create("files");
+    let full = PostgresOptions { durability: Durability::Full, ..options() };
+    let repo = PostgresRepository::connect(&cluster.url("files"), full).await.unwrap();
+    for n in 1..=20 {
+        repo.apply(&here(), vec![insert(n)]).await.unwrap();
+        if n % 10 == 0 {
+            cluster.crash();
+            assert_eq!(repo.count(&here(), &[]).await.unwrap(), n);
+            let keys: Vec<_> = (1..=n).map(|n| file(n, Default::default()).id.into()).collect();
+            assert!(repo.find(&here(), &keys).await.unwrap().iter().all(Option::is_some));
+        }
+    }
+    cluster.stop();
+    let refused = repo.apply(&here(), vec![insert(21)]).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(repo.ready().await.unwrap_err().kind(), ErrorKind::Unavailable);
+}

@@ -1,0 +1,102 @@
+//! What goes over the wire: how often a call waits for the server, and that nothing is left in the
+//! session of a connection.
+
+use filestore::backend::{
+    BeginUpload, Change, ContentSource, FileRepository, LedgerRepository, RecordRepository,
+    UploadRepository,
+};
+use filestore::{Cond, FileQuery, PartNumber, RangeSpec, TextField};
+use filestore_postgres::{PostgresOptions, PostgresRepository};
+
+use crate::cluster::Database;
+use crate::proxy::Proxy;
+use crate::support::*;
+
+struct Rig {
+    repo: PostgresRepository,
+    proxy: Proxy,
+    // Dropped last.
+    _database: Database,
+}
+
+async fn rig() -> Rig {
+    let database = Database::new();
+    let proxy = Proxy::new(&database.socket());
+    // One connection, so that it is there when it is asked for.
+    let options = PostgresOptions { connections: 1, ..options() };
+    let url = proxy.url(database.name());
+    let repo = PostgresRepository::connect(&url, options).await.unwrap();
+    Rig { repo, proxy, _database: database }
+}
+
+/// No answer gets back before so many statements have been sent: a call that sends them in two round
+/// trips waits in vain. Nor are there more.
+async fn in_one_round_trip<T>(proxy: &Proxy, statements: usize, call: impl Future<Output = T>) -> T {
+    proxy.hold_answers(statements);
+    let answer = call.await;
+    assert_eq!(proxy.statements(), statements);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_calls_take_one_round_trip() {
+    let Rig { repo, proxy, _database } = &rig().await;
+    let here = &here();
+    // The transaction's beginning, the row of the attempt, the commit.
+    let transaction = 3;
+
+    let segment = blob(100);
+    let key = segment.key().unwrap();
+    in_one_round_trip(proxy, transaction + 1, repo.pend(key, HOUR)).await.unwrap();
+    in_one_round_trip(proxy, transaction + 1, repo.renew(key, HOUR)).await.unwrap();
+    let Change::Insert { record, .. } = insert(1) else { unreachable!() };
+    let id = record.id;
+    let stored = Change::Insert { record, content: Some(ContentSource::New(content(segment))) };
+    repo.apply(here, vec![stored]).await.unwrap();
+
+    let range = Some(RangeSpec::FromTo(10, 20));
+    let loaded = in_one_round_trip(proxy, 1, repo.load(here, &id.into(), range)).await.unwrap();
+    assert_eq!(loaded.segments.len(), 1);
+    in_one_round_trip(proxy, 1, repo.find(here, &[id.into()])).await.unwrap();
+
+    let session = repo.begin(here, BeginUpload { total: Some(2), ..upload() }).await.unwrap();
+    let number: PartNumber = 1;
+    let mut part = admitted(repo, session.id, number).await;
+    let admitted = in_one_round_trip(proxy, 1, repo.admit(here, session.id, number)).await.unwrap();
+    part.ticket = admitted.ticket;
+    let put = repo.put_part(here, session.id, None, part);
+    let told = in_one_round_trip(proxy, transaction + 2, put).await.unwrap();
+    assert_eq!(told.parts, 1);
+}
+
+/// A pooler may give every transaction another connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_connection_remembers_anything() {
+    let Rig { repo, proxy, _database } = &rig().await;
+    let here = &here();
+    for n in 1..=3 {
+        repo.apply(here, vec![insert(n)]).await.unwrap();
+    }
+    let all = vec![Cond::Prefix(TextField::Name, "file".to_owned())];
+    let query = FileQuery { all, limit: 2, after: None };
+    let page = repo.list(here, &query).await.unwrap();
+    repo.list(here, &FileQuery { after: page.next, ..query }).await.unwrap();
+    let session = repo.begin(here, upload()).await.unwrap();
+    let part = admitted(repo, session.id, 1).await;
+    repo.put_part(here, session.id, None, part).await.unwrap();
+    repo.next_number(here, "counter").await.unwrap();
+    repo.claim(HOUR, HOUR, 10).await.unwrap();
+    repo.due(HOUR, HOUR, 10).await.unwrap();
+
+    let said = proxy.said();
+    assert!(said.len() > 50);
+    for (name, text) in said {
+        assert_eq!(name, "", "a named statement: {text}");
+        let words = text.to_uppercase();
+        for kept in ["LISTEN", "PREPARE", "DECLARE", "TEMP", "PG_ADVISORY_LOCK", "SET SESSION"] {
+            assert!(!words.contains(kept), "{text}");
+        }
+        let settings = words.split(';').filter(|part| part.trim().starts_with("SET"));
+        settings.for_each(|part| assert!(part.trim().starts_with("SET LOCAL"), "{text}"));
+    }
+}
