@@ -28,7 +28,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// Memory is bounded whatever the size: the stream is polled no faster than bytes are stored.
     ///
     /// # Errors
-    /// The stream's own, unchanged; [`StorageFull`](crate::ErrorKind::StorageFull);
+    /// The stream's own, unchanged; [`TooLarge`](crate::ErrorKind::TooLarge) when the backend has a
+    /// limit of its own; [`StorageFull`](crate::ErrorKind::StorageFull);
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
     async fn put(&self, key: BlobKey, content: ByteStream<'_>) -> Result<u64>;
 

@@ -4,6 +4,7 @@ mod complete;
 mod files;
 mod fsck;
 mod ingest;
+mod join;
 mod limits;
 mod open;
 mod records;

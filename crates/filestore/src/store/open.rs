@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::backend::{BlobStore, Place, Segment, StoredFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::range::RangeSpec;
 use crate::record::{ContentInfo, FileRecord};
+use crate::store::join::Joined;
 use crate::stream::ByteStream;
 
 /// A file that was opened: its record, and its bytes as they were at that moment, whatever happens
@@ -69,12 +70,13 @@ impl OpenFile {
     pub async fn read(&self, range: Range<u64>) -> Result<ByteStream<'static>> {
         let mut pieces = self.pieces(&range)?;
         let Some(first) = pieces.pop_front() else { return Ok(ByteStream::empty()) };
+        let size = first.size();
         let first = open_piece(self.blobs.as_ref(), first).await?;
         if pieces.is_empty() {
             return Ok(first);
         }
-        let rest = joined(Arc::clone(&self.blobs), pieces);
-        Ok(ByteStream::from_results(first.chain(rest)))
+        let joined = Joined::new(Arc::clone(&self.blobs), pieces).after(first, size);
+        Ok(ByteStream::from_results(joined))
     }
 
     /// The parts of segments that make up `range`.
@@ -115,25 +117,12 @@ pub(super) fn read_segments(
     trust: Trust,
 ) -> ByteStream<'static> {
     let whole = |segment: Segment| Piece::of(&segment, 0..segment.size, trust);
-    ByteStream::from_results(joined(blobs, segments.into_iter().map(whole).collect()))
-}
-
-/// One piece after the other, each opened when it is its turn.
-fn joined(
-    blobs: Arc<dyn BlobStore>,
-    pieces: VecDeque<Piece>,
-) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    stream::iter(pieces)
-        .then(move |piece| {
-            let blobs = Arc::clone(&blobs);
-            async move { open_piece(blobs.as_ref(), piece).await }
-        })
-        .try_flatten()
+    ByteStream::from_results(Joined::new(blobs, segments.into_iter().map(whole).collect()))
 }
 
 /// A part of a segment.
 #[derive(Debug)]
-struct Piece {
+pub(super) struct Piece {
     place: Place,
     range: Range<u64>,
     /// What its bytes must hash to. Only the digest of a whole segment is known.
@@ -146,9 +135,13 @@ impl Piece {
         let expected = is_known.then_some(segment.sha256);
         Self { place: segment.place.clone(), range, expected }
     }
+
+    pub(super) fn size(&self) -> u64 {
+        self.range.end - self.range.start
+    }
 }
 
-async fn open_piece(blobs: &dyn BlobStore, piece: Piece) -> Result<ByteStream<'static>> {
+pub(super) async fn open_piece(blobs: &dyn BlobStore, piece: Piece) -> Result<ByteStream<'static>> {
     let bytes = match piece.place {
         Place::Inline(bytes) => ByteStream::from(slice(&bytes, &piece.range)?),
         Place::Blob(key) => {
