@@ -9,9 +9,11 @@ use filestore::backend::{BlobInfo, BlobStore};
 use filestore::{BlobKey, ByteStream, Error, Result};
 use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path;
+use object_store::signer::Signer;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::ObjectError;
+use crate::sign::ObjectSigner;
 use crate::{get, list, put};
 
 /// Keeps each blob in an object of its own, named by the blob's key, below a prefix.
@@ -24,6 +26,7 @@ pub struct ObjectBlobs {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) prefix: Path,
     pub(crate) options: ObjectOptions,
+    pub(crate) signer: Option<Arc<dyn Signer>>,
 }
 
 /// How blobs are sent.
@@ -61,17 +64,31 @@ impl ObjectBlobs {
     /// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) for a prefix that is no path, or
     /// options of zero.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: &str, options: ObjectOptions) -> Result<Self> {
-        let prefix = Path::parse(prefix)
-            .map_err(|error| Error::invalid("the prefix is no path").with_source(error))?;
+        let prefix = parse_prefix(prefix)?;
         if options.part_size == 0 || options.parts_at_once == 0 {
             return Err(Error::invalid("parts have a size and are sent one by one at least"));
         }
-        Ok(Self { store, prefix, options })
+        Ok(Self { store, prefix, options, signer: None })
+    }
+
+    /// Signs URLs of these blobs, where they were [connected](Self::connect) to; one for a client
+    /// that was made elsewhere is [made](ObjectSigner::new) with that.
+    pub fn signer(&self) -> Option<ObjectSigner> {
+        let signer = Arc::clone(self.signer.as_ref()?);
+        Some(ObjectSigner { signer, prefix: self.prefix.clone() })
     }
 
     pub(crate) fn path(&self, key: BlobKey) -> Path {
-        self.prefix.clone().join(key.to_string())
+        blob_path(&self.prefix, key)
     }
+}
+
+pub(crate) fn blob_path(prefix: &Path, key: BlobKey) -> Path {
+    prefix.clone().join(key.to_string())
+}
+
+pub(crate) fn parse_prefix(prefix: &str) -> Result<Path> {
+    Path::parse(prefix).map_err(|error| Error::invalid("the prefix is no path").with_source(error))
 }
 
 #[async_trait]

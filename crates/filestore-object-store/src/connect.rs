@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use filestore::{Error, Result};
-use object_store::signer::Url;
+use object_store::signer::{Signer, Url};
 use object_store::{ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 
 use crate::blobs::{ObjectBlobs, ObjectOptions};
@@ -43,8 +43,9 @@ impl ObjectBlobs {
     ) -> Result<Self> {
         let url: Url = url.parse().map_err(invalid)?;
         let (scheme, prefix) = ObjectStoreScheme::parse(&url).map_err(invalid)?;
-        let store = client(&scheme, &url, settings)?;
-        Self::new(store, prefix.as_ref(), options)
+        let (store, signer) = client(&scheme, &url, settings)?;
+        let blobs = Self::new(store, prefix.as_ref(), options)?;
+        Ok(Self { signer: Some(signer), ..blobs })
     }
 }
 
@@ -60,7 +61,8 @@ macro_rules! client {
                 Err(_) => builder,
             })
             .build();
-        Ok(Arc::new(built.map_err(invalid)?))
+        let client = Arc::new(built.map_err(invalid)?);
+        Ok((Arc::clone(&client) as Arc<dyn ObjectStore>, client as Arc<dyn Signer>))
     }};
 }
 
@@ -68,7 +70,7 @@ fn client(
     scheme: &ObjectStoreScheme,
     url: &Url,
     settings: impl IntoIterator<Item = (String, String)>,
-) -> Result<Arc<dyn ObjectStore>> {
+) -> Result<(Arc<dyn ObjectStore>, Arc<dyn Signer>)> {
     match scheme {
         #[cfg(feature = "aws")]
         ObjectStoreScheme::AmazonS3 => {

@@ -38,6 +38,9 @@
 //! A blob's object is named by the blob's key, below the prefix. It appears whole when the PUT or
 //! the completion was taken, and object stores answer only when it is durable.
 //!
+//! Clients that can reach the bucket may be sent there: [`ObjectBlobs::signer`] makes what
+//! [`FileStoreBuilder::sign_blobs`](filestore::FileStoreBuilder::sign_blobs) takes.
+//!
 //! # What the bucket needs
 //!
 //! - Permission to get, put, delete and list objects, and to abort multipart uploads. Without the
@@ -70,5 +73,7 @@ mod error;
 mod get;
 mod list;
 mod put;
+mod sign;
 
 pub use blobs::{ObjectBlobs, ObjectOptions};
+pub use sign::ObjectSigner;

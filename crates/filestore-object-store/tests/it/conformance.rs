@@ -73,6 +73,13 @@ mod service {
         || open().into()
     );
 
+    #[cfg(feature = "aws")]
+    #[tokio::test]
+    #[ignore = "needs FILESTORE_BUCKET"]
+    async fn a_url_reads_one_blob_and_does_nothing_else() {
+        crate::signing::assert_signed(&open()).await;
+    }
+
     /// The suite has nothing that is longer than a part of S3.
     #[tokio::test]
     #[ignore = "needs FILESTORE_BUCKET"]

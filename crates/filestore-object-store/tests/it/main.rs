@@ -11,6 +11,8 @@ mod putting;
 mod reading;
 #[cfg(feature = "aws")]
 mod s3;
+#[cfg(feature = "aws")]
+mod signing;
 mod whole_store;
 
 use bytes::Bytes;

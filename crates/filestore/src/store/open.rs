@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::backend::{BlobStore, Place, Segment, StoredFile};
+use crate::backend::{BlobStore, Place, Segment, SignBlobs, StoredFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::range::RangeSpec;
 use crate::record::{ContentInfo, FileRecord};
+use crate::store::Inner;
 use crate::store::join::Joined;
 use crate::stream::ByteStream;
 
@@ -26,15 +28,17 @@ pub struct OpenFile {
     offset: u64,
     blobs: Arc<dyn BlobStore>,
     trust: Trust,
+    signer: Option<Arc<dyn SignBlobs>>,
 }
 
 impl OpenFile {
-    pub(super) fn new(blobs: Arc<dyn BlobStore>, stored: StoredFile, trust: Trust) -> Result<Self> {
+    pub(super) fn new(store: &Inner, stored: StoredFile) -> Result<Self> {
         let StoredFile { record, segments, offset } = stored;
         let Some(content) = record.content.clone() else {
             return Err(Error::not_found("the file has no content yet"));
         };
-        Ok(Self { record, content, segments, offset, blobs, trust })
+        let (blobs, trust, signer) = (Arc::clone(&store.blobs), store.trust, store.signer.clone());
+        Ok(Self { record, content, segments, offset, blobs, trust, signer })
     }
 
     /// What is known of the content.
@@ -77,6 +81,28 @@ impl OpenFile {
         }
         let joined = Joined::new(Arc::clone(&self.blobs), pieces).after(first, size);
         Ok(ByteStream::from_results(joined))
+    }
+
+    /// A URL by which whoever holds it reads the content straight from the blob store, for `lifetime`
+    /// from now, also when the file is deleted meanwhile or may be seen no more. The answer has the
+    /// bytes and says nothing of name and type.
+    ///
+    /// `None` where there is no such URL, and the content must be [read](Self::read) here: the store
+    /// was not [told](crate::FileStoreBuilder::sign_blobs) how to make any, or
+    /// [verifies](crate::FileStoreBuilder::verify_reads) what is read; or the content is not a
+    /// single blob, but inline, empty, or in parts.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) when there are no URLs for so long;
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn signed_url(&self, lifetime: Duration) -> Result<Option<String>> {
+        let (Some(signer), Trust::Length) = (&self.signer, self.trust) else { return Ok(None) };
+        match self.segments.as_slice() {
+            &[Segment { size, place: Place::Blob(key), .. }] if size == self.content.size => {
+                signer.sign(key, lifetime).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The parts of segments that make up `range`.
