@@ -87,6 +87,17 @@ pub(crate) fn blob_path(prefix: &Path, key: BlobKey) -> Path {
     prefix.clone().join(key.to_string())
 }
 
+/// Whether there is a bucket. What is said of an object that is not there is also said of a bucket that
+/// is not there; a list tells them apart.
+pub(crate) async fn bucket_answers(store: &dyn ObjectStore, prefix: &Path) -> bool {
+    !matches!(store.list(below(prefix)).next().await, Some(Err(_)))
+}
+
+/// `prefix` as lists want it.
+pub(crate) fn below(prefix: &Path) -> Option<&Path> {
+    (!prefix.is_root()).then_some(prefix)
+}
+
 pub(crate) fn parse_prefix(prefix: &str) -> Result<Path> {
     Path::parse(prefix).map_err(|error| Error::invalid("the prefix is no path").with_source(error))
 }
@@ -104,8 +115,12 @@ impl BlobStore for ObjectBlobs {
     async fn delete(&self, key: BlobKey) -> Result<()> {
         match self.store.delete(&self.path(key)).await {
             // Some services say so when there is nothing to delete.
-            Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(ObjectError::from(error).into()),
+            Err(object_store::Error::NotFound { .. })
+                if bucket_answers(self.store.as_ref(), &self.prefix).await =>
+            {
+                Ok(())
+            }
+            deleted => Ok(deleted.map_err(ObjectError::from)?),
         }
     }
 

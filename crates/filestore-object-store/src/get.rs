@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 
-use crate::blobs::ObjectBlobs;
+use crate::blobs::{ObjectBlobs, bucket_answers};
 use crate::error::ObjectError;
 
 /// The first frame has arrived when this returns.
@@ -104,14 +104,12 @@ impl Blob {
         }
     }
 
-    /// What is said of an object that is not there, is also said of a bucket that is not there, and
-    /// a range past the end is like any other failure. Asking again tells them apart.
+    /// A range past the end is refused like anything else. Asking for the size tells them apart.
     async fn explain(&self, error: object_store::Error, wanted: u64) -> ObjectError {
         if let object_store::Error::NotFound { .. } = error {
-            let below = (!self.prefix.is_root()).then_some(&self.prefix);
-            return match self.store.list(below).next().await {
-                Some(Err(_)) => error.into(),
-                _ => ObjectError::Missing(self.key),
+            return match bucket_answers(self.store.as_ref(), &self.prefix).await {
+                true => ObjectError::Missing(self.key),
+                false => error.into(),
             };
         }
         match self.store.head(&self.path).await {

@@ -7,31 +7,37 @@ use futures::stream::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use crate::blobs::ObjectBlobs;
+use crate::blobs::{ObjectBlobs, below};
 use crate::error::ObjectError;
 
 /// The hexadecimal digits of a key are in the order of its bytes, so a list by name is one by key.
-/// Whoever compares it with another list relies on that: one that is in no order is an error.
 pub(crate) fn list(
     blobs: &ObjectBlobs,
     after: Option<BlobKey>,
 ) -> impl Stream<Item = Result<BlobInfo>> + Send + '_ {
-    let below = (!blobs.prefix.is_root()).then_some(&blobs.prefix);
     let objects = match after {
-        Some(after) => blobs.store.list_with_offset(below, &blobs.path(after)),
-        None => blobs.store.list(below),
+        Some(after) => blobs.store.list_with_offset(below(&blobs.prefix), &blobs.path(after)),
+        None => blobs.store.list(below(&blobs.prefix)),
     };
-    let mut last = after;
-    objects
+    let found = objects
         .map_err(ObjectError::from)
-        .try_filter_map(|object| future::ok(blob(&blobs.prefix, &object)))
-        .map(move |blob| {
-            let blob = blob?;
-            if last.replace(blob.key) >= Some(blob.key) {
-                return Err(ObjectError::Unordered.into());
-            }
-            Ok(blob)
-        })
+        .try_filter_map(|object| future::ok(blob(&blobs.prefix, &object)));
+    ascending(found, after).err_into()
+}
+
+/// Whoever compares a list with another relies on its order: one that is in none is an error.
+fn ascending(
+    blobs: impl Stream<Item = Result<BlobInfo, ObjectError>>,
+    after: Option<BlobKey>,
+) -> impl Stream<Item = Result<BlobInfo, ObjectError>> {
+    let mut last = after;
+    blobs.map(move |blob| {
+        let blob = blob?;
+        if last.replace(blob.key) >= Some(blob.key) {
+            return Err(ObjectError::Unordered);
+        }
+        Ok(blob)
+    })
 }
 
 /// `None` for what is no blob of this store.
@@ -47,4 +53,27 @@ fn blob(prefix: &Path, object: &ObjectMeta) -> Option<BlobInfo> {
         size: object.size,
         stored: Timestamp::from_millis(stored),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_in_no_order_is_refused() {
+        let key = |n| BlobKey::from_bytes([n; 16]);
+        let info = |n| BlobInfo { key: key(n), size: 1, stored: Timestamp::default() };
+        let listed = async |keys: &[u8], after: Option<u8>| {
+            let blobs = stream::iter(keys.to_vec()).map(|n| Ok(info(n)));
+            let listed = ascending(blobs, after.map(key));
+            listed.map_ok(|blob| blob.key.as_bytes()[0]).try_collect::<Vec<_>>().await.ok()
+        };
+        assert_eq!(listed(&[1, 2, 5], None).await, Some(vec![1, 2, 5]));
+        assert_eq!(listed(&[2, 5], Some(1)).await, Some(vec![2, 5]));
+        for (keys, after) in [(&[1, 3, 2][..], None), (&[1, 1], None), (&[2, 3], Some(2))] {
+            assert_eq!(listed(keys, after).await, None, "{keys:?} after {after:?}");
+        }
+    }
 }

@@ -77,6 +77,15 @@ async fn a_missing_bucket_is_no_missing_blob() {
     std::fs::rename(server.folder.path().join("bucket"), server.folder.path().join("elsewhere"))
         .unwrap();
     assert_eq!(blobs.get(key, 0..10).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    // Most services say this of what is deleted already.
+    server.fault(|asked| match asked.method == http::Method::DELETE {
+        true => Fault::Status(404),
+        false => Fault::None,
+    });
+    assert_eq!(blobs.delete(key).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    std::fs::create_dir(server.folder.path().join("bucket")).unwrap();
+    blobs.delete(key).await.unwrap();
+    assert_eq!(blobs.get(key, 0..10).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
