@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -28,7 +29,8 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// Memory is bounded whatever the size: the stream is polled no faster than bytes are stored.
     ///
     /// # Errors
-    /// The stream's own, unchanged; [`StorageFull`](crate::ErrorKind::StorageFull);
+    /// The stream's own, unchanged; [`TooLarge`](crate::ErrorKind::TooLarge) when the backend has a
+    /// limit of its own; [`StorageFull`](crate::ErrorKind::StorageFull);
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
     async fn put(&self, key: BlobKey, content: ByteStream<'_>) -> Result<u64>;
 
@@ -62,6 +64,21 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable) with the reason.
     async fn ready(&self) -> Result<()>;
+}
+
+/// Makes URLs by which a blob is read straight from where it is kept, past the store: for blob stores
+/// that clients can reach by themselves. It is handed to the store beside the blobs
+/// ([`FileStoreBuilder::sign_blobs`](crate::FileStoreBuilder::sign_blobs)), since most have none.
+#[async_trait]
+pub trait SignBlobs: Debug + Send + Sync + 'static {
+    /// A URL that answers GET with the blob's bytes, ranges included, to whoever holds it, for
+    /// `lifetime` from now, and nothing else. Nothing takes it back before. It is not looked at
+    /// whether there is such a blob.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when the service grants no such
+    /// lifetime; [`Unavailable`](crate::ErrorKind::Unavailable).
+    async fn sign(&self, key: BlobKey, lifetime: Duration) -> Result<String>;
 }
 
 /// A blob in a list.

@@ -28,7 +28,7 @@ mod ledger;
 mod record;
 mod upload;
 
-pub use blob::{BlobInfo, BlobStore};
+pub use blob::{BlobInfo, BlobStore, SignBlobs};
 pub use content::{
     Content, ContentRepository, ContentSource, NewContent, Place, Segment, content_tag,
 };

@@ -4,22 +4,40 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
-    ($make:expr; $($module:ident: $($case:ident)*;)*) => {$($(
+    (with $attributes:tt $make:expr; $($module:ident: $($case:ident)*;)*) => {$($(
+        $crate::__conformance_test! { $attributes $make; $module $case }
+    )*)*};
+    ($make:expr; $($cases:tt)*) => {
+        $crate::__conformance_tests! { with [] $make; $($cases)* }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_test {
+    ([$(#[$attribute:meta])*] $make:expr; $module:ident $case:ident) => {
         #[test]
+        $(#[$attribute])*
         fn $case() {
             $crate::conformance::run(|| async {
                 $crate::conformance::$module::$case(($make)()).await;
             });
         }
-    )*)*};
+    };
 }
 
 /// Joins the cases of [`BlobStore`](crate::backend::BlobStore) for the stores that `$make` makes.
+///
+/// An attribute before it is that of each test: `#[ignore = "needs a bucket"]`, for a store that is
+/// not always there.
 #[macro_export]
 macro_rules! blob_store_conformance {
-    ($make:expr) => {
+    (#[$attribute:meta] $make:expr) => {
+        $crate::blob_store_conformance! { with [#[$attribute]] $make }
+    };
+    (with $attributes:tt $make:expr) => {
         $crate::__conformance_tests! {
-            $make;
+            with $attributes $make;
             blobs:
                 a_blob_is_read_back_whole
                 whole_content_is_stored_like_a_stream
@@ -39,6 +57,9 @@ macro_rules! blob_store_conformance {
                 many_callers_do_not_disturb_each_other
                 a_store_that_works_is_ready;
         }
+    };
+    ($make:expr) => {
+        $crate::blob_store_conformance! { with [] $make }
     };
 }
 

@@ -169,7 +169,7 @@ impl Files {
         if !self.sees(&stored.record.attributes) {
             return Err(Error::not_found("no such file"));
         }
-        OpenFile::new(Arc::clone(&self.store.0.blobs), stored, self.store.0.trust)
+        OpenFile::new(&self.store.0, stored)
     }
 
     /// A file's record.

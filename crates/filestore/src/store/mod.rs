@@ -4,6 +4,7 @@ mod complete;
 mod files;
 mod fsck;
 mod ingest;
+mod join;
 mod limits;
 mod open;
 mod records;
@@ -25,7 +26,7 @@ pub use records::Records;
 pub use sweep::{Sweep, SweepReport};
 pub use uploads::Uploads;
 
-use crate::backend::{BlobStore, Repository};
+use crate::backend::{BlobStore, Repository, SignBlobs};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{BlobKey, FileId, StoreId, Subject, Tenant};
@@ -48,6 +49,7 @@ struct Inner {
     limits: Limits,
     clock: Arc<dyn Clock>,
     trust: Trust,
+    signer: Option<Arc<dyn SignBlobs>>,
     /// Sessions whose completion runs in this process, so that whoever merely asks for their
     /// status does not start it a second time.
     completing: Mutex<HashSet<FileId>>,
@@ -61,6 +63,7 @@ pub struct FileStoreBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     trust: Trust,
+    signer: Option<Arc<dyn SignBlobs>>,
 }
 
 impl FileStore {
@@ -72,6 +75,7 @@ impl FileStore {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             trust: Trust::default(),
+            signer: None,
         }
     }
 
@@ -127,6 +131,13 @@ impl FileStoreBuilder {
         self
     }
 
+    /// Lets [`OpenFile::signed_url`] hand out URLs of the blobs, which `signer` makes.
+    #[must_use]
+    pub fn sign_blobs(mut self, signer: impl SignBlobs) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
     /// Opens the store, after making sure that blobs and metadata belong together: both carry the
     /// store's id, and blobs without one take it when the metadata know of no blobs yet.
     ///
@@ -148,13 +159,14 @@ impl FileStoreBuilder {
     }
 
     fn finish(self) -> FileStore {
-        let Self { blobs, repository, limits, clock, trust } = self;
+        let Self { blobs, repository, limits, clock, trust, signer } = self;
         FileStore(Arc::new(Inner {
             blobs,
             repository,
             limits,
             clock,
             trust,
+            signer,
             completing: Mutex::default(),
         }))
     }

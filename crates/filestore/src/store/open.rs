@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::backend::{BlobStore, Place, Segment, StoredFile};
+use crate::backend::{BlobStore, Place, Segment, SignBlobs, StoredFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::range::RangeSpec;
 use crate::record::{ContentInfo, FileRecord};
+use crate::store::Inner;
+use crate::store::join::Joined;
 use crate::stream::ByteStream;
 
 /// A file that was opened: its record, and its bytes as they were at that moment, whatever happens
@@ -25,15 +28,17 @@ pub struct OpenFile {
     offset: u64,
     blobs: Arc<dyn BlobStore>,
     trust: Trust,
+    signer: Option<Arc<dyn SignBlobs>>,
 }
 
 impl OpenFile {
-    pub(super) fn new(blobs: Arc<dyn BlobStore>, stored: StoredFile, trust: Trust) -> Result<Self> {
+    pub(super) fn new(store: &Inner, stored: StoredFile) -> Result<Self> {
         let StoredFile { record, segments, offset } = stored;
         let Some(content) = record.content.clone() else {
             return Err(Error::not_found("the file has no content yet"));
         };
-        Ok(Self { record, content, segments, offset, blobs, trust })
+        let (blobs, trust, signer) = (Arc::clone(&store.blobs), store.trust, store.signer.clone());
+        Ok(Self { record, content, segments, offset, blobs, trust, signer })
     }
 
     /// What is known of the content.
@@ -69,12 +74,35 @@ impl OpenFile {
     pub async fn read(&self, range: Range<u64>) -> Result<ByteStream<'static>> {
         let mut pieces = self.pieces(&range)?;
         let Some(first) = pieces.pop_front() else { return Ok(ByteStream::empty()) };
+        let size = first.size();
         let first = open_piece(self.blobs.as_ref(), first).await?;
         if pieces.is_empty() {
             return Ok(first);
         }
-        let rest = joined(Arc::clone(&self.blobs), pieces);
-        Ok(ByteStream::from_results(first.chain(rest)))
+        let joined = Joined::new(Arc::clone(&self.blobs), pieces).after(first, size);
+        Ok(ByteStream::from_results(joined))
+    }
+
+    /// A URL by which whoever holds it reads the content straight from the blob store, for `lifetime`
+    /// from now, also when the file is deleted meanwhile or may be seen no more. The answer has the
+    /// bytes and says nothing of name and type.
+    ///
+    /// `None` where there is no such URL, and the content must be [read](Self::read) here: the store
+    /// was not [told](crate::FileStoreBuilder::sign_blobs) how to make any, or
+    /// [verifies](crate::FileStoreBuilder::verify_reads) what is read; or the content is not a
+    /// single blob, but inline, empty, or in parts.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) when there are no URLs for so long;
+    /// [`Unavailable`](ErrorKind::Unavailable).
+    pub async fn signed_url(&self, lifetime: Duration) -> Result<Option<String>> {
+        let (Some(signer), Trust::Length) = (&self.signer, self.trust) else { return Ok(None) };
+        match self.segments.as_slice() {
+            &[Segment { size, place: Place::Blob(key), .. }] if size == self.content.size => {
+                signer.sign(key, lifetime).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The parts of segments that make up `range`.
@@ -115,25 +143,12 @@ pub(super) fn read_segments(
     trust: Trust,
 ) -> ByteStream<'static> {
     let whole = |segment: Segment| Piece::of(&segment, 0..segment.size, trust);
-    ByteStream::from_results(joined(blobs, segments.into_iter().map(whole).collect()))
-}
-
-/// One piece after the other, each opened when it is its turn.
-fn joined(
-    blobs: Arc<dyn BlobStore>,
-    pieces: VecDeque<Piece>,
-) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    stream::iter(pieces)
-        .then(move |piece| {
-            let blobs = Arc::clone(&blobs);
-            async move { open_piece(blobs.as_ref(), piece).await }
-        })
-        .try_flatten()
+    ByteStream::from_results(Joined::new(blobs, segments.into_iter().map(whole).collect()))
 }
 
 /// A part of a segment.
 #[derive(Debug)]
-struct Piece {
+pub(super) struct Piece {
     place: Place,
     range: Range<u64>,
     /// What its bytes must hash to. Only the digest of a whole segment is known.
@@ -146,9 +161,13 @@ impl Piece {
         let expected = is_known.then_some(segment.sha256);
         Self { place: segment.place.clone(), range, expected }
     }
+
+    pub(super) fn size(&self) -> u64 {
+        self.range.end - self.range.start
+    }
 }
 
-async fn open_piece(blobs: &dyn BlobStore, piece: Piece) -> Result<ByteStream<'static>> {
+pub(super) async fn open_piece(blobs: &dyn BlobStore, piece: Piece) -> Result<ByteStream<'static>> {
     let bytes = match piece.place {
         Place::Inline(bytes) => ByteStream::from(slice(&bytes, &piece.range)?),
         Place::Blob(key) => {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+
 use crate::backend::{Content, Ending};
 use crate::error::{ErrorKind, Result};
 use crate::id::Tenant;
@@ -14,6 +16,9 @@ use crate::upload::{UploadSession, UploadState};
 
 /// Work is claimed in batches of this size.
 const BATCH: u32 = 256;
+/// Blobs deleted at the same time, of a batch: where each is a request over a network, a batch must not
+/// take as long as its lease.
+const DELETIONS: usize = 16;
 /// Whoever claims a blob has this long to delete it before another may.
 const LEASE: Duration = Duration::from_secs(600);
 
@@ -77,9 +82,10 @@ impl FileStore {
             if keys.is_empty() {
                 return Ok(());
             }
-            for key in &keys {
-                self.0.blobs.delete(*key).await?;
-            }
+            stream::iter(&keys)
+                .map(Ok)
+                .try_for_each_concurrent(DELETIONS, |key| self.0.blobs.delete(*key))
+                .await?;
             self.0.repository.settle(&keys).await?;
             report.blobs_deleted += keys.len() as u64;
         }

@@ -12,6 +12,7 @@ mod ranges;
 mod records;
 pub(crate) mod rig;
 mod search;
+mod signing;
 pub(crate) mod spy;
 mod sweep;
 mod tenancy;

@@ -1,7 +1,8 @@
 //! Bytes on their way out.
 
 use bytes::Bytes;
-use filestore::{ErrorKind, FileRecord, RangeSpec};
+use filestore::{Error, ErrorKind, FileRecord, RangeSpec};
+use futures::{StreamExt, TryStreamExt};
 
 use super::rig::{BIG, NOTHING, Rig, noise, refused};
 
@@ -12,6 +13,8 @@ super::cases! {
     empty_content_is_read
     a_range_reads_only_the_blobs_it_needs
     missing_bytes_are_an_error_at_once
+    what_begins_soon_is_opened_ahead
+    what_is_ahead_has_its_turn
     what_is_open_stays_as_it_was
     an_unknown_file_is_not_found
 }
@@ -116,6 +119,46 @@ async fn missing_bytes_are_an_error_at_once(rig: Rig) {
     let opened = rig.files().open(parts.id, None).await.unwrap();
     let stream = opened.read_all().await.unwrap();
     refused(stream.collect().await, ErrorKind::Internal);
+}
+
+/// What begins within the next 8 MiB, and four at a time.
+async fn what_begins_soon_is_opened_ahead(rig: Rig) {
+    let reads = || rig.blobs.reads.lock().unwrap().len();
+    for (size, parts) in [(BIG, 8), (5 << 20, 4)] {
+        let file = rig.file_of_parts(&vec![noise(size); parts]).await;
+        rig.blobs.reads.lock().unwrap().clear();
+        let opened = rig.files().open(file.id, None).await.unwrap();
+        let mut content = opened.read_all().await.unwrap();
+        assert_eq!(reads(), 1, "the first is at hand");
+        let mut at = 0_usize;
+        while let Some(frame) = content.try_next().await.unwrap() {
+            let soon = (at + (8 << 20)).div_ceil(size);
+            assert_eq!(reads(), soon.min(at / size + 4).min(parts), "at {at} of parts of {size}");
+            at += frame.len();
+        }
+        assert_eq!((at, reads()), (parts * size, parts));
+    }
+}
+
+/// Whatever is open first.
+async fn what_is_ahead_has_its_turn(rig: Rig) {
+    let mut parts: Vec<_> = (0..4).map(|n| noise(BIG + n)).collect();
+    let file = rig.file_of_parts(&parts).await;
+    rig.blobs.reads.lock().unwrap().clear();
+    let opened = rig.files().open(file.id, None).await.unwrap();
+    let (go, gone) = futures::channel::oneshot::channel();
+    rig.hooks.at("get", async { Ok(()) });
+    rig.hooks.at("get", async move { gone.await.map_err(|_| Error::internal("dropped")) });
+    rig.hooks.at("get", async { Err(Error::unavailable("the third")) });
+    let mut content = opened.read_all().await.unwrap();
+    assert_eq!(content.try_next().await.unwrap().unwrap(), parts.remove(0));
+    let reads = rig.blobs.reads.lock().unwrap().len();
+    assert_eq!(reads, 4, "the second is slow, the third has failed");
+    assert!(futures::poll!(content.next()).is_pending());
+    go.send(()).unwrap();
+    assert_eq!(content.try_next().await.unwrap().unwrap(), parts.remove(0));
+    assert_eq!(content.try_next().await.unwrap_err().to_string(), "the third");
+    assert!(content.next().await.is_none(), "an error is the end");
 }
 
 async fn what_is_open_stays_as_it_was(rig: Rig) {

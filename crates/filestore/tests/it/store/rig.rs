@@ -87,7 +87,7 @@ impl Rig {
         self.builder().verify_reads().open().await.unwrap()
     }
 
-    fn builder(&self) -> FileStoreBuilder {
+    pub(crate) fn builder(&self) -> FileStoreBuilder {
         FileStore::builder(self.blobs.clone(), self.repository.clone()).clock(self.clock.clone())
     }
 

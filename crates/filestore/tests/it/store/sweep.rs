@@ -13,6 +13,7 @@ super::cases! {
     a_merge_does_not_hide_damage
     a_merge_gives_way_to_other_changes
     deleted_bytes_stay_for_a_while
+    deletions_do_not_wait_for_each_other
     ended_sessions_are_forgotten_later
     a_stalled_completion_ends
     one_that_cannot_end_holds_up_nothing
@@ -122,6 +123,22 @@ async fn deleted_bytes_stay_for_a_while(rig: Rig) {
     assert_eq!(rig.sweep().await.blobs_deleted, 1);
     assert_eq!(rig.stored().await, []);
     refused(reader.read_all().await, ErrorKind::Internal);
+}
+
+async fn deletions_do_not_wait_for_each_other(rig: Rig) {
+    for name in ["a", "b", "c"] {
+        let file = rig.file(name, &noise(BIG)).await;
+        rig.files().delete(file.id).await.unwrap();
+    }
+    rig.clock.advance(HOUR + MINUTE);
+    // The first ends when the third has begun.
+    let (begun, third) = futures::channel::oneshot::channel();
+    rig.hooks.at("delete", async { third.await.map_err(|_| Error::internal("dropped")) });
+    rig.hooks.at("delete", async { Ok(()) });
+    rig.hooks.at("delete", async { begun.send(()).map_err(|()| Error::internal("dropped")) });
+    let swept = tokio::time::timeout(MINUTE, rig.store.sweep(&Sweep::default())).await;
+    assert_eq!(swept.expect("one waits for another").unwrap().blobs_deleted, 3);
+    rig.assert_nothing_leaks().await;
 }
 
 async fn ended_sessions_are_forgotten_later(rig: Rig) {
