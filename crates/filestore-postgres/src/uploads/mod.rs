@@ -17,6 +17,7 @@ use filestore::{Error, FileId, PartNumber, Result, Subject, Tenant, UploadSessio
 
 use crate::PostgresRepository;
 use crate::commit::Made;
+use crate::error::DbResult;
 use crate::ledger::Statements;
 
 #[async_trait]
