@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, BlobInfo, BlobStore, Chain, Change, Content, ContentRepository, Ending,
-    FileRepository, Finished, KnownBlob, LedgerRepository, Part, Publication, RecordRepository,
-    Repository, Sealed, Segment, StoredFile, UploadRepository,
+    Admission, BeginUpload, BlobInfo, BlobStore, Change, Content, ContentRepository, Ending,
+    FileRepository, Finished, KnownBlob, LedgerRepository, Part, PartChain, Publication,
+    RecordRepository, Repository, Sealed, Segment, StoredFile, UploadRepository,
 };
 use filestore::simulation::Faults;
 use filestore::{
@@ -168,7 +168,7 @@ pass_on! {
         admit(tenant: &Tenant, id: FileId, number: PartNumber) -> Admission;
         put_part(tenant: &Tenant, id: FileId, total: Option<PartNumber>, part: Part)
             -> UploadSession;
-        save_chain(tenant: &Tenant, id: FileId, number: PartNumber, chain: Chain) -> ();
+        save_chains(tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> ();
         seal(tenant: &Tenant, id: FileId) -> Sealed;
         finish(tenant: &Tenant, id: FileId, publication: Publication) -> Finished;
         end(tenant: &Tenant, id: FileId, ending: Ending) -> UploadSession;
