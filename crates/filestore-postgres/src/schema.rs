@@ -5,6 +5,7 @@ use filestore::{BlobKey, Durability};
 use crate::connections::{Connection, Connections};
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
+use crate::options::PostgresOptions;
 use crate::sql::{Id, Sql, get};
 
 /// One script for each version: the n-th leads from version n-1 to n. A step that was released is
@@ -23,11 +24,15 @@ const LOCK: i64 = 0x6669_6c65_7374_6f72;
 
 /// Brings the database to the newest schema, if it is behind; a database that has none gets all of
 /// it. Several nodes may do so at a time: one does, and the others wait for it.
-pub(crate) async fn migrate(connections: &Connections, durability: Durability) -> DbResult<()> {
+pub(crate) async fn migrate(connections: &Connections, options: &PostgresOptions) -> DbResult<()> {
     let mut connection = connections.get().await?;
-    check_server(&mut connection, durability).await?;
-    if behind(&mut connection).await?.is_empty() {
+    check_server(&mut connection, options.durability).await?;
+    let missing = behind(&mut connection).await?;
+    if missing.is_empty() {
         return Ok(());
+    }
+    if missing.len() == STEPS.len() && !options.create {
+        return Err(PgError::Unfit("there is no store in the database".to_owned()));
     }
     let migrated = migrate_locked(&mut connection).await;
     if migrated.is_err() {
