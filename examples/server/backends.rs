@@ -19,7 +19,7 @@ use tokio_postgres::config::Host;
 
 /// How long a database that does not answer is waited for: it may be starting, too.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where metadata are kept. It is shown without passwords.
 #[derive(Clone, PartialEq, Eq)]
