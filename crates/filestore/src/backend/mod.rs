@@ -28,7 +28,7 @@ mod ledger;
 mod record;
 mod upload;
 
-pub use blob::{BlobInfo, BlobStore, SignBlobs};
+pub use blob::{BlobInfo, BlobStore, SignBlobs, SignedGet};
 pub use content::{
     Content, ContentRepository, ContentSource, NewContent, Place, Segment, content_tag,
 };
