@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use filestore::backend::{
-    BlobState, Change, ContentSource, FileRepository, LedgerRepository, Part, UploadRepository,
+    BlobState, Change, ContentSource, FileRepository, LedgerRepository, Part, RecordRepository,
+    UploadRepository,
 };
 use filestore::{ErrorKind, FileId, ManualClock, Timestamp, UploadState, UploadTarget};
 use filestore_postgres::{PostgresOptions, PostgresRepository};

@@ -103,7 +103,8 @@ impl Said {
             }
             let message: Vec<_> = heard.drain(..end).collect();
             let mut texts = message[5..].split(|byte| *byte == 0);
-            let mut text = || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
+            let mut text =
+                || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
             match message[0] {
                 b'Q' => self.statements.push((String::new(), text())),
                 b'P' => self.statements.push((text(), text())),

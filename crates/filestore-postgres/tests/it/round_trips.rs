@@ -31,7 +31,11 @@ async fn rig() -> Rig {
 
 /// No answer gets back before so many statements have been sent: a call that sends them in two round
 /// trips waits in vain. Nor are there more.
-async fn in_one_round_trip<T>(proxy: &Proxy, statements: usize, call: impl Future<Output = T>) -> T {
+async fn in_one_round_trip<T>(
+    proxy: &Proxy,
+    statements: usize,
+    call: impl Future<Output = T>,
+) -> T {
     proxy.hold_answers(statements);
     let answer = call.await;
     assert_eq!(proxy.statements(), statements);
