@@ -2,9 +2,9 @@
 //! it.
 
 use async_trait::async_trait;
-use filestore::backend::{Admission, Chain, Part};
+use filestore::backend::{Admission, Chain, Hashed, Part, PartChain};
 use filestore::{
-    Digest, Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
+    Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
 };
 use tokio_postgres::Row;
 
@@ -15,7 +15,7 @@ use crate::contents::{SEGMENT, inline_bytes, read_segment};
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
 use crate::row::TENANT;
-use crate::sql::{Id, digest, get, int, optional, small, time, uint};
+use crate::sql::{Id, Sql, digest, get, int, optional, small, time, uint};
 
 /// Parts of a session that has not ended; those of a completed one are a file's content by now.
 pub(super) async fn list(
@@ -65,13 +65,20 @@ pub(super) async fn admit(
     number: PartNumber,
 ) -> DbResult<Admission> {
     let select = format!(
-        "SELECT {COLUMNS}, filestore.now($3), p.chain_after, nextval('filestore.ticket') \
+        "SELECT {COLUMNS}, filestore.now($3), p.n, p.chain_after, nextval('filestore.ticket') \
          FROM filestore.session u \
-         LEFT JOIN filestore.segment p ON p.content = u.content AND p.n = $4 \
+         LEFT JOIN LATERAL ( \
+             SELECT s.n, s.chain_after FROM filestore.segment s \
+             WHERE s.content = u.content AND s.n < $4 AND s.n >= $4 - $5 \
+                 AND s.chain_after IS NOT NULL \
+             ORDER BY s.n DESC LIMIT 1 \
+         ) p ON true \
          WHERE u.tenant = {TENANT} AND u.id = $2"
     );
-    let before = i64::from(number) - 1;
-    let select = named(select, tenant, id).bind(repository.given_now()).bind(before);
+    let select = named(select, tenant, id)
+        .bind(repository.given_now())
+        .bind(i64::from(number))
+        .bind(i64::from(Hashed::WITHIN));
     let row = repository.first(select).await?.ok_or_else(no_upload)?;
     let session = session::read(&row)?;
     match session.state {
@@ -81,10 +88,12 @@ pub(super) async fn admit(
         }
         _ => return Err(Error::conflict("the upload is not open").into()),
     }
-    let previous =
-        optional(&row, COLUMN_COUNT + 1, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
-    let ticket = uint(get(&row, COLUMN_COUNT + 2)?)?;
-    Ok(Admission { session, ticket, previous: previous.flatten() })
+    let number = optional(&row, COLUMN_COUNT + 1, small)?;
+    let state =
+        optional(&row, COLUMN_COUNT + 2, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
+    let hashed = number.zip(state.flatten()).map(|(number, state)| Hashed { number, state });
+    let ticket = uint(get(&row, COLUMN_COUNT + 3)?)?;
+    Ok(Admission { session, ticket, hashed })
 }
 
 pub(super) fn no_upload() -> PgError {
@@ -126,21 +135,17 @@ impl Change for PutPart {
     }
 }
 
-/// Adds the hash of the whole to a part of a sealed session.
-pub(super) fn save_chain(
-    tenant: &Tenant,
-    id: FileId,
-    number: PartNumber,
-    chain: &Chain,
-) -> crate::sql::Sql {
+/// Adds the hash of the whole to a part of a session that has not ended.
+pub(super) fn save_chain(tenant: &Tenant, id: FileId, found: &PartChain) -> DbResult<Sql> {
+    let PartChain { number, ticket, chain } = found;
     let save = format!(
         "UPDATE filestore.segment s SET chain_before = $4, chain_after = $5 \
-         FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state = 1 \
-             AND s.content = u.content AND s.n = $3"
+         FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state <= 1 \
+             AND s.content = u.content AND s.n = $3 AND s.ticket = $6"
     );
-    let before: &Digest = &chain.before;
-    named(save, tenant, id)
-        .bind(i64::from(number))
-        .bind(before.as_bytes().to_vec())
+    Ok(named(save, tenant, id)
+        .bind(i64::from(*number))
+        .bind(chain.before.as_bytes().to_vec())
         .bind(chain.after.as_bytes().to_vec())
+        .bind(int(*ticket)?))
 }

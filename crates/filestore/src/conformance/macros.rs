@@ -130,7 +130,8 @@ macro_rules! upload_repository_conformance {
                 a_part_sent_again_is_replaced
                 the_later_ticket_stays
                 a_part_needs_a_pending_key
-                a_chain_is_saved_while_sealed;
+                a_chain_is_saved_until_the_end
+                a_replaced_part_takes_no_chain;
             completions:
                 a_seal_freezes_the_parts_once
                 a_gap_is_incomplete

@@ -1,5 +1,7 @@
 //! The store itself: every rule lives here, once, over any backend.
 
+mod busy;
+mod chain;
 mod complete;
 mod files;
 mod fsck;
@@ -12,8 +14,7 @@ mod search;
 mod sweep;
 mod uploads;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::StreamExt;
 
@@ -29,8 +30,9 @@ pub use uploads::Uploads;
 use crate::backend::{BlobStore, Repository, SignBlobs};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{BlobKey, FileId, StoreId, Subject, Tenant};
+use crate::id::{BlobKey, StoreId, Subject, Tenant};
 use crate::memory::{MemoryBlobs, MemoryRepository};
+use crate::store::busy::Busy;
 use crate::store::open::Trust;
 use crate::stream::ByteStream;
 
@@ -52,7 +54,9 @@ struct Inner {
     signer: Option<Arc<dyn SignBlobs>>,
     /// Sessions whose completion runs in this process, so that whoever merely asks for their
     /// status does not start it a second time.
-    completing: Mutex<HashSet<FileId>>,
+    completing: Busy,
+    /// Sessions whose parts are being caught up with in this process.
+    hashing: Busy,
 }
 
 /// Puts a [`FileStore`] together.
@@ -167,7 +171,8 @@ impl FileStoreBuilder {
             clock,
             trust,
             signer,
-            completing: Mutex::default(),
+            completing: Busy::default(),
+            hashing: Busy::default(),
         }))
     }
 }

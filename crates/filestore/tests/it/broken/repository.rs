@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, BlobState, Chain, Change, Content, ContentRepository, ContentSource,
-    Ending, FileRepository, Finished, Kept, KnownBlob, LedgerRepository, NewContent, Part,
+    Admission, BeginUpload, BlobState, Change, Content, ContentRepository, ContentSource, Ending,
+    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, NewContent, Part, PartChain,
     Publication, RecordRepository, Sealed, Segment, StoredFile, TransferRepository,
     UploadRepository,
 };
@@ -45,6 +45,7 @@ super::caught! {
     AdmitsLate: an_admission_past_the_time by uploads::time_counts_at_admission_only;
     MixesOwners: sessions_of_other_owners by uploads::sessions_are_listed_by_owner;
     SealsGaps: a_seal_over_gaps by completions::a_gap_is_incomplete;
+    ChainsReplaced: a_chain_for_whatever_part_is_there by uploads::a_replaced_part_takes_no_chain;
     SealsTwice: a_seal_that_is_first_twice by races::of_two_seals_one_is_first;
     BringsBack: a_completion_that_brings_a_file_back by completions::a_deleted_file_stays_deleted;
     SwapsBack: a_completion_that_swaps_content_back by completions::replaced_content_stays_replaced;
@@ -244,7 +245,7 @@ impl UploadRepository for Broken {
             }
             Err(error) if self.has(Flaw::AdmitsLate) && error.kind() == ErrorKind::Expired => {
                 let session = self.inner.session(tenant, id).await?;
-                Ok(Admission { session, ticket: u64::from(u32::MAX), previous: None })
+                Ok(Admission { session, ticket: u64::from(u32::MAX), hashed: None })
             }
             admitted => admitted,
         }
@@ -267,14 +268,19 @@ impl UploadRepository for Broken {
         put
     }
 
-    async fn save_chain(
+    async fn save_chains(
         &self,
         tenant: &Tenant,
         id: FileId,
-        number: PartNumber,
-        chain: Chain,
+        mut chains: Vec<PartChain>,
     ) -> Result<()> {
-        self.inner.save_chain(tenant, id, number, chain).await
+        if self.has(Flaw::ChainsReplaced) {
+            let there = self.inner.parts(tenant, id, 0, u32::MAX).await?;
+            for (chain, part) in chains.iter_mut().zip(there) {
+                chain.ticket = part.ticket;
+            }
+        }
+        self.inner.save_chains(tenant, id, chains).await
     }
 
     async fn seal(&self, tenant: &Tenant, id: FileId) -> Result<Sealed> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, BlobInfo, BlobStore, Chain, Change, Content, ContentRepository, Ending,
-    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, Part, Publication,
+    Admission, BeginUpload, BlobInfo, BlobStore, Change, Content, ContentRepository, Ending,
+    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, Part, PartChain, Publication,
     RecordRepository, Repository, Sealed, Segment, StoredFile, TransferRepository,
     UploadRepository,
 };
@@ -169,7 +169,7 @@ pass_on! {
         admit(tenant: &Tenant, id: FileId, number: PartNumber) -> Admission;
         put_part(tenant: &Tenant, id: FileId, total: Option<PartNumber>, part: Part)
             -> UploadSession;
-        save_chain(tenant: &Tenant, id: FileId, number: PartNumber, chain: Chain) -> ();
+        save_chains(tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> ();
         seal(tenant: &Tenant, id: FileId) -> Sealed;
         finish(tenant: &Tenant, id: FileId, publication: Publication) -> Finished;
         end(tenant: &Tenant, id: FileId, ending: Ending) -> UploadSession;
