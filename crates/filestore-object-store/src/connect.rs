@@ -24,10 +24,11 @@ impl ObjectBlobs {
     /// Blobs where `url` says: `s3://bucket/prefix`, `gs://bucket/prefix`, or
     /// `az://container/prefix`, each with the feature of its service.
     ///
-    /// `settings` are those of [`object_store`], by its names for them, in any case: credentials,
-    /// regions, endpoints, deadlines, proxies (`aws_access_key_id`, `aws_endpoint`, `timeout`, …).
-    /// They are also the names of environment variables, so that `std::env::vars()` will do; what is
-    /// no setting of the service is passed over. Nothing else is looked at.
+    /// `settings` are those of [`object_store`], by its names for them, in any case, that begin with
+    /// the service's: credentials, regions, endpoints, deadlines, proxies (`aws_access_key_id`,
+    /// `aws_endpoint` or `aws_endpoint_url`, `azure_timeout`, `google_service_account`, …). They are
+    /// also the names of environment variables, so that `std::env::vars()` will do; everything else
+    /// is passed over, and nothing else looked at.
     ///
     /// Unless `settings` say otherwise, requests have deadlines and are repeated for half a minute,
     /// and S3 verifies the SHA-256 of what it is sent, which signing the request needs anyway.
@@ -51,12 +52,15 @@ impl ObjectBlobs {
 
 /// Makes the client of one service: its own defaults, then ours, then the settings.
 macro_rules! client {
-    ($builder:expr, $url:expr, $settings:expr) => {{
+    ($builder:expr, $prefix:literal, $url:expr, $settings:expr) => {{
         let begun =
             $builder.with_url($url.as_str()).with_client_options(deadlines()).with_retry(retries());
         let built = $settings
             .into_iter()
-            .fold(begun, |builder, (name, value)| match name.to_ascii_lowercase().parse() {
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            // There are short names, too: a variable `TOKEN` is anybody's.
+            .filter(|(name, _)| name.starts_with($prefix))
+            .fold(begun, |builder, (name, value)| match name.parse() {
                 Ok(key) => builder.with_config(key, value),
                 Err(_) => builder,
             })
@@ -78,15 +82,17 @@ fn client(
             let builder = AmazonS3Builder::new()
                 .with_checksum_algorithm(Checksum::SHA256)
                 .with_disable_bulk_delete(true);
-            client!(builder, url, settings)
+            client!(builder, "aws_", url, settings)
         }
         #[cfg(feature = "azure")]
         ObjectStoreScheme::MicrosoftAzure => {
-            client!(object_store::azure::MicrosoftAzureBuilder::new(), url, settings)
+            let builder = object_store::azure::MicrosoftAzureBuilder::new();
+            client!(builder, "azure_", url, settings)
         }
         #[cfg(feature = "gcp")]
         ObjectStoreScheme::GoogleCloudStorage => {
-            client!(object_store::gcp::GoogleCloudStorageBuilder::new(), url, settings)
+            let builder = object_store::gcp::GoogleCloudStorageBuilder::new();
+            client!(builder, "google_", url, settings)
         }
         _ => Err(Error::invalid(format!("blobs cannot be kept at {}://", url.scheme()))),
     }

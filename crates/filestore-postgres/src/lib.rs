@@ -41,6 +41,7 @@ mod schema;
 mod sql;
 #[cfg(feature = "tls")]
 mod tls;
+mod transfer;
 mod upkeep;
 mod uploads;
 mod writes;

@@ -44,3 +44,31 @@ async fn blobs_are_below_the_prefix() {
     let file = server.folder.path().join("bucket/a/b").join(key.to_string());
     assert_eq!(std::fs::read(file).unwrap(), b"here");
 }
+
+/// `std::env::vars()` holds what other programs mean by the same words.
+#[tokio::test]
+async fn settings_have_the_name_of_their_service() {
+    let server = S3::start();
+    let mut settings = server.settings();
+    for (name, value) in &mut settings {
+        if name == "aws_endpoint" {
+            *name = "AWS_ENDPOINT_URL".to_owned();
+            assert!(value.starts_with("http://127.0.0.1:"));
+        }
+    }
+    for (name, value) in [
+        ("ENDPOINT", "http://127.0.0.1:1"),
+        ("bucket", "another"),
+        ("TOKEN", "not of the service"),
+        ("SECRET_ACCESS_KEY", "nor this"),
+        ("TIMEOUT", "perhaps"),
+        ("AWS_OF_LATER", "unknown"),
+    ] {
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+    let blobs = ObjectBlobs::connect("s3://bucket", settings, ObjectOptions::default()).unwrap();
+    let key = filestore::BlobKey::mint().unwrap();
+    blobs.put(key, "here".into()).await.unwrap();
+    assert_eq!(blobs.get(key, 0..4).await.unwrap().collect().await.unwrap(), "here");
+    assert!(server.asked().iter().all(|asked| asked.header("x-amz-security-token").is_none()));
+}

@@ -15,6 +15,8 @@ use filestore::backend::{
 };
 use filestore::{Error, FileId, PartNumber, Result, Subject, Tenant, UploadSession};
 
+pub(crate) use self::session::{insert, of_tenant};
+
 use crate::PostgresRepository;
 use crate::commit::Made;
 use crate::error::DbResult;

@@ -15,6 +15,7 @@ use filestore::{FileId, PartNumber, Result, Subject, Tenant, UploadSession};
 
 pub(crate) use self::ending::file_is_gone;
 pub(crate) use self::parts::last_ticket;
+pub(crate) use self::session::{adopt, of_tenant};
 
 use crate::SqliteRepository;
 

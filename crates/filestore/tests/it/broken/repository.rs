@@ -7,11 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use filestore::backend::{
     Admission, BeginUpload, BlobState, Change, Content, ContentRepository, ContentSource, Ending,
-    FileRepository, Finished, KnownBlob, LedgerRepository, NewContent, Part, PartChain,
-    Publication, RecordRepository, Sealed, Segment, StoredFile, UploadRepository,
+    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, NewContent, Part, PartChain,
+    Publication, RecordRepository, Sealed, Segment, StoredFile, TransferRepository,
+    UploadRepository,
 };
 use filestore::conformance::{
-    Fixture, completions, contents, endings, files, ledger, queries, races, records, uploads,
+    Fixture, completions, contents, endings, files, ledger, queries, races, records, transfers,
+    uploads,
 };
 use filestore::{
     BlobKey, Cond, ContentId, ErrorKind, Expected, FileId, FileKey, FileQuery, FileRecord,
@@ -63,6 +65,10 @@ super::caught! {
     IgnoresExpected: a_record_written_over by records::what_is_there_must_be_what_is_expected;
     SortsByCase: records_in_order_of_letters by records::records_are_listed_by_the_bytes_of_their_keys;
     RepeatsNumbers: a_counter_that_repeats by records::a_counter_never_repeats;
+    HidesSessions: sessions_of_one_owner by transfers::sessions_of_every_owner_are_listed;
+    AdoptsOver: an_adoption_that_replaces by transfers::what_is_here_stays_as_it_is;
+    AdoptsOpen: an_open_session_adopted by transfers::an_open_session_is_not_adopted;
+    HidesCounters: counters_that_are_not_listed by transfers::every_counter_is_listed;
 }
 
 #[derive(Debug)]
@@ -489,5 +495,60 @@ impl ContentRepository for Broken {
 
     async fn quarantine(&self, id: ContentId, damaged: bool) -> Result<()> {
         self.inner.quarantine(id, damaged && !self.has(Flaw::LoadsDamaged)).await
+    }
+}
+
+#[async_trait]
+impl TransferRepository for Broken {
+    async fn tenants(&self, after: Option<&Tenant>, limit: u32) -> Result<Vec<Tenant>> {
+        self.inner.tenants(after, limit).await
+    }
+
+    async fn all_sessions(
+        &self,
+        tenant: &Tenant,
+        after: Option<FileId>,
+        limit: u32,
+    ) -> Result<Vec<UploadSession>> {
+        let mut sessions = self.inner.all_sessions(tenant, after, limit).await?;
+        if self.has(Flaw::HidesSessions) {
+            sessions.retain(|session| session.owner.as_str() == "ann");
+        }
+        Ok(sessions)
+    }
+
+    async fn all_records(
+        &self,
+        tenant: &Tenant,
+        after: Option<(&str, &str)>,
+        limit: u32,
+    ) -> Result<Vec<OtherRecord>> {
+        self.inner.all_records(tenant, after, limit).await
+    }
+
+    async fn counters(&self, tenant: &Tenant) -> Result<Vec<(String, u32)>> {
+        let mut counters = self.inner.counters(tenant).await?;
+        if self.has(Flaw::HidesCounters) {
+            counters.pop();
+        }
+        Ok(counters)
+    }
+
+    async fn adopt(&self, tenant: &Tenant, mut kept: Kept) -> Result<()> {
+        if self.has(Flaw::AdoptsOver) {
+            for record in &kept.records {
+                let removal = RecordChange {
+                    kind: record.kind.clone(),
+                    key: record.key.clone(),
+                    expected: Expected::Anything,
+                    body: None,
+                };
+                self.inner.write_records(tenant, vec![removal], record.updated).await.ok();
+            }
+        }
+        if self.has(Flaw::AdoptsOpen) {
+            kept.sessions.retain(|session| session.state.has_ended());
+        }
+        self.inner.adopt(tenant, kept).await
     }
 }

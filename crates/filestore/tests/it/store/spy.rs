@@ -10,8 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use filestore::backend::{
     Admission, BeginUpload, BlobInfo, BlobStore, Change, Content, ContentRepository, Ending,
-    FileRepository, Finished, KnownBlob, LedgerRepository, Part, PartChain, Publication,
-    RecordRepository, Repository, Sealed, Segment, StoredFile, UploadRepository,
+    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, Part, PartChain, Publication,
+    RecordRepository, Repository, Sealed, Segment, StoredFile, TransferRepository,
+    UploadRepository,
 };
 use filestore::simulation::Faults;
 use filestore::{
@@ -207,5 +208,15 @@ pass_on! {
         fragmented(segments: u32, average: u64, limit: u32) -> Vec<Content>;
         replace_segments(id: ContentId, expected: u32, segments: Vec<Segment>) -> bool;
         quarantine(id: ContentId, damaged: bool) -> ();
+    }
+}
+
+pass_on! {
+    TransferRepository {
+        tenants(after: Option<&Tenant>, limit: u32) -> Vec<Tenant>;
+        all_sessions(tenant: &Tenant, after: Option<FileId>, limit: u32) -> Vec<UploadSession>;
+        all_records(tenant: &Tenant, after: Option<(&str, &str)>, limit: u32) -> Vec<OtherRecord>;
+        counters(tenant: &Tenant) -> Vec<(String, u32)>;
+        adopt(tenant: &Tenant, kept: Kept) -> ();
     }
 }
