@@ -1,7 +1,6 @@
 """What nodes keep their things in, started for the test: PostgreSQL, and SeaweedFS with several volume
 servers. Each is a process of this one's own, and ends with it."""
 
-import contextlib
 import json
 import os
 import pwd
@@ -25,8 +24,11 @@ BUCKET = "filestore"
 class Program:
     """A program that runs in the background, and can be killed and started again."""
 
-    def __init__(self, log, command, **options):
-        self.log, self.command, self.options = Path(log), list(map(str, command)), options
+    started = []
+
+    def __init__(self, log, command, by=signal.SIGTERM, **options):
+        self.started.append(self)
+        self.log, self.command, self.by, self.options = Path(log), list(map(str, command)), by, options
         self.start()
 
     def start(self):
@@ -35,10 +37,10 @@ class Program:
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **self.options
             )
 
-    def end(self, by=signal.SIGTERM):
+    def end(self, by=None):
         """Ends it, by force when it does not want to."""
         if self.process.poll() is None:
-            self.process.send_signal(by)
+            self.process.send_signal(by or self.by)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -51,6 +53,14 @@ class Program:
             ended = self.process.poll() is not None
             assert not ended and time.monotonic() < end, f"no {what}:\n{self.log.read_text()[-5000:]}"
             time.sleep(0.1)
+
+
+def end_all():
+    for program in reversed(Program.started):
+        if program.process.poll() is None:
+            program.process.send_signal(program.by)
+    for program in Program.started:
+        program.end()
 
 
 class Postgres:
@@ -72,7 +82,7 @@ class Postgres:
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **self.identity())
         command = [*self.program("postgres"), "-D", "data", "-p", self.port, "-k", self.folder]
         command += ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100"]
-        self.server = Program(self.folder / "log", command, **self.identity())
+        self.server = Program(self.folder / "log", command, by=signal.SIGINT, **self.identity())
         self.server.wait_for(self.is_ready, "answer of PostgreSQL")
         self.query("CREATE DATABASE files", "postgres")
 
@@ -110,9 +120,6 @@ class Postgres:
         self.server.start()
         self.server.wait_for(self.is_ready, "answer of PostgreSQL after its restart")
 
-    def end(self):
-        self.server.end(signal.SIGINT)
-
 
 def unprivileged():
     """Who runs PostgreSQL, where that must be somebody else."""
@@ -147,8 +154,7 @@ class SeaweedFS:
             f"-s3.localSocket={self.home / 's3.sock'}", f"-filer.localSocket={self.home / 'filer.sock'}",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
-        self.programs = [Program(self.home / "log", command, cwd=self.home)]
-        self.volumes = []
+        server, self.volumes = Program(self.home / "log", command, cwd=self.home), []
         master = f"127.0.0.1:{ports['master.port']}"
         for number in range(self.VOLUMES):
             port, grpc = free_ports(2)
@@ -158,22 +164,14 @@ class SeaweedFS:
                 "-max=64", "-minFreeSpace=64MiB",
             ]
             self.volumes.append(Program(self.home / f"volume{number}.log", command, cwd=self.home))
-        self.programs += self.volumes
         self.port = ports["s3.port"]
         endpoint = f"http://127.0.0.1:{self.port}"
-        self.programs[0].wait_for(lambda: joined(master) == self.VOLUMES, "volume servers")
-        self.programs[0].wait_for(lambda: answers(endpoint) and make_bucket(endpoint, BUCKET), "bucket")
+        server.wait_for(lambda: joined(master) == self.VOLUMES, "volume servers")
+        server.wait_for(lambda: answers(endpoint) and make_bucket(endpoint, BUCKET), "bucket")
 
     def folder(self, name):
         (self.home / name).mkdir()
         return self.home / name
-
-    def end(self):
-        for program in reversed(self.programs):
-            with contextlib.suppress(ProcessLookupError):
-                program.process.terminate()
-        for program in self.programs:
-            program.end()
 
 
 def joined(master):
