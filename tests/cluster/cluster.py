@@ -5,7 +5,7 @@ them, while all of these fail; then every file is checked that was acknowledged.
 
 Eight clients call all five dialects, chunks of one upload go to whichever node is next. Every second a node,
 drawn at random, is killed and started again. Meanwhile the database is restarted, the object store fails and
-stalls, and one of its volume servers is killed for good. The same seed makes the same choices; which request
+stalls, one of its volume servers is killed for good, and a node is stopped for a while. The same seed makes the same choices; which request
 meets what, the machine decides."""
 
 import argparse
@@ -177,7 +177,7 @@ class Run:
             self.ending.wait(max(0, began + 1 - time.monotonic()))
 
     def make_trouble(self, seconds):
-        troubles = [self.restart_database, self.fail_objects, self.stall_objects, self.kill_volume]
+        troubles = [self.restart_database, self.fail_objects, self.stall_objects, self.kill_volume, self.pause_node]
         self.random.shuffle(troubles)
         began, pause = time.monotonic(), seconds / (len(troubles) + 1)
         for number, trouble in enumerate(troubles, start=1):
@@ -202,6 +202,13 @@ class Run:
         self.objects.stall()
         self.ending.wait(4)
         self.objects.recover()
+
+    def pause_node(self):
+        """It goes on later as if nothing had been, unless it is killed meanwhile."""
+        process = self.random.choice(self.nodes).process
+        process.send_signal(signal.SIGSTOP)
+        self.ending.wait(3)
+        process.send_signal(signal.SIGCONT)
 
     def kill_volume(self):
         self.random.choice(self.seaweedfs.volumes).end(signal.SIGKILL)

@@ -168,6 +168,7 @@ class SeaweedFS:
             "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-master.defaultReplication=001",
             "-filer", "-filer.defaultReplicaPlacement=001", "-s3", f"-s3.config={self.home / 's3.json'}",
             f"-s3.localSocket={self.home / 's3.sock'}", f"-filer.localSocket={self.home / 'filer.sock'}",
+            "-s3.port.iceberg=0", "-s3.port.lance=0",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
         server, self.volumes = Program(self.home / "log", command, cwd=self.home), []
