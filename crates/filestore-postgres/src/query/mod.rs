@@ -64,7 +64,7 @@ pub(crate) async fn count(
         return Ok(0);
     }
     let walk = plan::choose(repository, tenant, conds, Wanted::All).await?;
-    let counted = Sql::new("SELECT count(*) ").then(walk.candidates("")).and_all(filters(
+    let counted = Sql::new("SELECT count(*) ").then(walk.candidates(tenant, "")).and_all(filters(
         tenant,
         conds,
         walk.driver.settles,
@@ -77,7 +77,7 @@ pub(crate) async fn count(
 fn page_of(tenant: &Tenant, conds: &[Cond], walk: &Walk, limit: i64) -> Sql {
     let key = &walk.driver.column;
     Sql::new(format!("SELECT {COLUMNS}, f.number, {key} "))
-        .then(walk.candidates(CONTENT))
+        .then(walk.candidates(tenant, CONTENT))
         .and_all(filters(tenant, conds, walk.driver.settles))
         .then(Sql::new(format!(" ORDER BY {} LIMIT ?", walk.order())))
         .bind(limit)

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use super::cursor::{Cursor, Key, Position};
 use super::driver::{Driver, Order, drivers};
+use super::filter::tenant_number;
 use crate::PostgresRepository;
 use crate::error::DbResult;
 use crate::sql::{Sql, get};
@@ -23,6 +24,7 @@ pub(super) struct Walk {
     pub(super) index: usize,
     /// Whether all candidates are sorted by number; otherwise they come in the driver's own order.
     sorted: bool,
+    wanted: Wanted,
     after: Option<Position>,
 }
 
@@ -59,7 +61,7 @@ pub(super) async fn choose(
             continue;
         }
         let sorted = driver.order != Order::Number && count < SORTED;
-        best = Some((count, Walk { driver, index, sorted, after: None }));
+        best = Some((count, Walk { driver, index, sorted, wanted, after: None }));
     }
     let (_, walk) = best.ok_or_else(|| Error::internal("no driver for a list"))?;
     Ok(walk)
@@ -77,7 +79,7 @@ pub(super) fn resume(tenant: &Tenant, conds: &[Cond], cursor: Cursor) -> DbResul
         | (Order::Key, Some(Key::Text(_)), Position::Key(Key::Text(_), _)) => false,
         _ => return Err(invalid().into()),
     };
-    Ok(Walk { driver, index, sorted, after: Some(position) })
+    Ok(Walk { driver, index, sorted, wanted: Wanted::Page, after: Some(position) })
 }
 
 fn candidates(driver: &Driver) -> Sql {
@@ -100,7 +102,7 @@ fn start(driver: &Driver) -> Sql {
 
 impl Walk {
     /// `FROM … WHERE …`: the candidates from the walk's place on, and what `join` adds to them.
-    pub(super) fn candidates(&self, join: &str) -> Sql {
+    pub(super) fn candidates(&self, tenant: &Tenant, join: &str) -> Sql {
         let Driver { scan, filter, column, .. } = &self.driver;
         let bound = match &self.after {
             None => start(&self.driver),
@@ -116,10 +118,28 @@ impl Walk {
         Sql::new("FROM ")
             .then(scan.clone())
             .then(Sql::new(" "))
-            .then(self.driver.join.clone())
+            .then(self.files(tenant))
             .then(Sql::new(format!(" {join} WHERE ")))
             .then(filter.clone())
             .and(bound)
+    }
+
+    /// Leads from what was scanned to `f`.
+    fn files(&self, tenant: &Tenant) -> Sql {
+        let Some(found_in) = self.driver.found_in else { return Sql::default() };
+        let of_tenant = |before: &str, after: String| {
+            Sql::new(before).then(tenant_number(tenant)).then(Sql::new(after))
+        };
+        let number = format!(" AND f.number = {found_in}.number");
+        match self.wanted {
+            Wanted::All => of_tenant("JOIN filestore.file f ON f.tenant = ", number),
+            // The offset keeps PostgreSQL from merging the two, for which it would read all files
+            // of the tenant up to where the page begins: each one found is looked up.
+            Wanted::Page => of_tenant(
+                "CROSS JOIN LATERAL (SELECT * FROM filestore.file f WHERE f.tenant = ",
+                number + " OFFSET 0) f",
+            ),
+        }
     }
 
     /// What the rows are ordered by.

@@ -2,7 +2,7 @@
 //! it.
 
 use async_trait::async_trait;
-use filestore::backend::{Admission, Chain, Part};
+use filestore::backend::{Admission, Announcement, Chain, Part};
 use filestore::{
     Digest, Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
 };
@@ -10,12 +10,13 @@ use tokio_postgres::Row;
 
 use super::session::{self, COLUMN_COUNT, COLUMNS, named};
 use crate::PostgresRepository;
-use crate::commit::{Change, Commit, Tx};
+use crate::commit::{Change, Commit};
 use crate::contents::{SEGMENT, inline_bytes, read_segment};
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
 use crate::row::TENANT;
-use crate::sql::{Id, digest, get, int, optional, small, time, uint};
+use crate::sql::{Id, Sql, digest, get, int, optional, small, span, time, uint};
+use crate::transaction::Tx;
 
 /// Parts of a session that has not ended; those of a completed one are a file's content by now.
 pub(super) async fn list(
@@ -64,27 +65,76 @@ pub(super) async fn admit(
     id: FileId,
     number: PartNumber,
 ) -> DbResult<Admission> {
+    let row = repository.first(admission(tenant, id, number, repository.given_now())).await?;
+    read_admission(&row.ok_or_else(no_upload)?)
+}
+
+fn admission(tenant: &Tenant, id: FileId, number: PartNumber, now: Option<i64>) -> Sql {
     let select = format!(
         "SELECT {COLUMNS}, filestore.now($3), p.chain_after, nextval('filestore.ticket') \
          FROM filestore.session u \
          LEFT JOIN filestore.segment p ON p.content = u.content AND p.n = $4 \
          WHERE u.tenant = {TENANT} AND u.id = $2"
     );
-    let before = i64::from(number) - 1;
-    let select = named(select, tenant, id).bind(repository.given_now()).bind(before);
-    let row = repository.first(select).await?.ok_or_else(no_upload)?;
-    let session = session::read(&row)?;
+    named(select, tenant, id).bind(now).bind(i64::from(number) - 1)
+}
+
+fn read_admission(row: &Row) -> DbResult<Admission> {
+    let session = session::read(row)?;
     match session.state {
-        UploadState::Open if time(get(&row, COLUMN_COUNT)?)? < session.expires => {}
-        UploadState::Open | UploadState::Expired => {
-            return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
-        }
+        UploadState::Open if time(get(row, COLUMN_COUNT)?)? < session.expires => {}
+        UploadState::Open | UploadState::Expired => return Err(expired()),
         _ => return Err(Error::conflict("the upload is not open").into()),
     }
     let previous =
-        optional(&row, COLUMN_COUNT + 1, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
-    let ticket = uint(get(&row, COLUMN_COUNT + 2)?)?;
-    Ok(Admission { session, ticket, previous: previous.flatten() })
+        optional(row, COLUMN_COUNT + 1, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
+    let ticket = uint(get(row, COLUMN_COUNT + 2)?)?;
+    Ok(Admission { session, ticket, previous: previous.flatten(), announced: false })
+}
+
+/// Admits a part and announces its blob, in one round trip.
+pub(super) struct Admit {
+    pub(super) tenant: Tenant,
+    pub(super) id: FileId,
+    pub(super) number: PartNumber,
+    pub(super) announce: Announcement,
+    pub(super) now: Option<i64>,
+}
+
+#[async_trait]
+impl Change for Admit {
+    /// What is refused is known when nothing is left to be taken back.
+    type Answer = DbResult<Admission>;
+
+    async fn make(&self, _: &mut Tx) -> DbResult<Commit<Self::Answer>> {
+        let Self { tenant, id, number, announce, now } = self;
+        let is_open = format!(
+            "EXISTS (SELECT 1 FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 \
+                 AND u.state = 0 AND u.expires > filestore.now($5))"
+        );
+        let pend = format!("SELECT filestore.pend($3, $4, $5) WHERE {is_open}");
+        let pend = named(pend, tenant, *id)
+            .bind(Id::from(announce.key))
+            .bind(span(announce.ttl))
+            .bind(*now);
+        let statements = vec![admission(tenant, *id, *number, *now), pend];
+        Ok(Commit::read(statements, |mut answers: Answers| {
+            let rows = answers.next().unwrap_or_default();
+            let admitted = rows.first().ok_or_else(no_upload).and_then(read_admission);
+            let announced = answers.next().is_some_and(|rows| !rows.is_empty());
+            Ok(admitted.and_then(|admission| {
+                // Its time was up between the two.
+                if !announced {
+                    return Err(expired());
+                }
+                Ok(Admission { announced, ..admission })
+            }))
+        }))
+    }
+}
+
+fn expired() -> PgError {
+    Error::new(ErrorKind::Expired, "the upload has expired").into()
 }
 
 pub(super) fn no_upload() -> PgError {
@@ -127,12 +177,7 @@ impl Change for PutPart {
 }
 
 /// Adds the hash of the whole to a part of a sealed session.
-pub(super) fn save_chain(
-    tenant: &Tenant,
-    id: FileId,
-    number: PartNumber,
-    chain: &Chain,
-) -> crate::sql::Sql {
+pub(super) fn save_chain(tenant: &Tenant, id: FileId, number: PartNumber, chain: &Chain) -> Sql {
     let save = format!(
         "UPDATE filestore.segment s SET chain_before = $4, chain_after = $5 \
          FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state = 1 \

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use filestore::backend::{
-    BlobState, Change, ContentSource, FileRepository, LedgerRepository, Part, UploadRepository,
+    BlobState, Change, ContentSource, FileRepository, LedgerRepository, Part, RecordRepository,
+    UploadRepository,
 };
 use filestore::{ErrorKind, FileId, ManualClock, Timestamp, UploadState, UploadTarget};
 use filestore_postgres::{PostgresOptions, PostgresRepository};
+use filestore_test_postgres::Database;
 use tokio_postgres::{Client, types::Type};
 
-use crate::cluster::Database;
 use crate::support::*;
 
 struct Rig {

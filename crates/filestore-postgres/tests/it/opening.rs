@@ -5,8 +5,8 @@ use std::sync::Arc;
 use filestore::backend::{FileRepository, LedgerRepository, UploadRepository};
 use filestore::{Durability, ErrorKind};
 use filestore_postgres::{PostgresOptions, PostgresRepository};
+use filestore_test_postgres::{Cluster, Database};
 
-use crate::cluster::{Cluster, Database};
 use crate::support::*;
 
 async fn open(url: &str) -> filestore::Result<PostgresRepository> {
@@ -99,7 +99,7 @@ async fn deadlines_are_kept_by_the_database_s_clock() {
     assert_eq!(session.expires, session.created.after(HOUR));
     // An hour later by that clock.
     client.batch_execute("UPDATE filestore.session SET expires = expires - 3600001").await.unwrap();
-    let admitted = repo.admit(&here(), session.id, 1).await;
+    let admitted = repo.admit(&here(), session.id, 1, None).await;
     assert_eq!(admitted.unwrap_err().kind(), ErrorKind::Expired);
 }
 

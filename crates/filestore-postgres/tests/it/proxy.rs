@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-/// What becomes of the next commit.
+/// What commits changes. Reads end otherwise.
+const COMMIT: &[u8] = b"SET LOCAL statement_timeout = 0; COMMIT\0";
+
+/// What becomes of the next commit of a change.
 pub(crate) enum Cut {
     /// It does not get to the server, nor does what is sent with it.
     Before,
@@ -103,7 +106,8 @@ impl Said {
             }
             let message: Vec<_> = heard.drain(..end).collect();
             let mut texts = message[5..].split(|byte| *byte == 0);
-            let mut text = || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
+            let mut text =
+                || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
             match message[0] {
                 b'Q' => self.statements.push((String::new(), text())),
                 b'P' => self.statements.push((text(), text())),
@@ -127,7 +131,7 @@ async fn carry(mut client: UnixStream, mut server: UnixStream, state: Arc<State>
                 heard.extend_from_slice(bytes);
                 state.said.lock().unwrap().listen(&mut heard);
                 kept.extend_from_slice(bytes);
-                let commit = find(&kept, b"COMMIT\0");
+                let commit = find(&kept, COMMIT);
                 let cut = commit.and_then(|at| Some((at, state.next.lock().unwrap().take()?)));
                 if let Some((at, cut)) = cut {
                     return break_off(cut, &kept, at, client, server).await;
@@ -168,7 +172,7 @@ async fn break_off(cut: Cut, bytes: &[u8], at: usize, client: UnixStream, mut se
             drop(client);
             let_go.await.unwrap();
             server.write_all(bytes).await.unwrap();
-            answers.send(answer(&mut server, b"ROLLBACK\0").await).unwrap();
+            answers.send(answer(&mut server, b"attempt_pkey\0").await).unwrap();
         }
     }
 }

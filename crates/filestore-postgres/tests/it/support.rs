@@ -12,9 +12,8 @@ use filestore::{
     FileRecord, Revision, Subject, Tenant, Timestamp, UploadTarget,
 };
 use filestore_postgres::{PostgresOptions, PostgresRepository};
+use filestore_test_postgres::Database;
 use tokio::runtime::Handle;
-
-use crate::cluster::Database;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -110,7 +109,7 @@ pub(crate) fn upload() -> BeginUpload {
 pub(crate) async fn admitted(repo: &PostgresRepository, id: FileId, number: u32) -> Part {
     let segment = blob(10 * u64::from(number));
     repo.pend(segment.key().unwrap(), HOUR).await.unwrap();
-    let ticket = repo.admit(&here(), id, number).await.unwrap().ticket;
+    let ticket = repo.admit(&here(), id, number, None).await.unwrap().ticket;
     Part { number, segment, ticket, chain: None }
 }
 

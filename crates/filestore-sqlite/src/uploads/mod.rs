@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed, UploadRepository,
+    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
+    UploadRepository,
 };
 use filestore::{FileId, PartNumber, Result, Subject, Tenant, UploadSession};
 
@@ -50,10 +51,17 @@ impl UploadRepository for SqliteRepository {
         self.scan(move |db| parts::list(db, &tenant, id, after, limit)).await
     }
 
-    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission> {
+    /// A look-up takes next to no time: a key is announced while its bytes come, by itself.
+    async fn admit(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        _: Option<Announcement>,
+    ) -> Result<Admission> {
         let now = self.clock().now();
         let (session, previous) = self.look_up(|db| parts::admit(db, tenant, id, number, now))?;
-        Ok(Admission { session, ticket: self.draw_ticket(), previous })
+        Ok(Admission { session, ticket: self.draw_ticket(), previous, announced: false })
     }
 
     async fn put_part(

@@ -36,7 +36,8 @@ pub use file::{Change, FileRepository, StoredFile};
 pub use ledger::{BlobState, KnownBlob, LedgerRepository};
 pub use record::RecordRepository;
 pub use upload::{
-    Admission, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed, UploadRepository,
+    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
+    UploadRepository,
 };
 
 /// A complete metadata backend.

@@ -125,6 +125,7 @@ macro_rules! upload_repository_conformance {
                 time_counts_at_admission_only
                 only_an_open_session_takes_parts
                 an_admission_knows_the_hash_before
+                an_admission_says_what_it_announced
                 a_part_is_counted_at_once
                 the_total_is_said_once
                 a_part_sent_again_is_replaced

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::{
-    Admission, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed, UploadRepository,
+    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
+    UploadRepository,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Subject, Tenant};
@@ -82,7 +83,13 @@ impl UploadRepository for MemoryRepository {
         })
     }
 
-    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission> {
+    async fn admit(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        _: Option<Announcement>,
+    ) -> Result<Admission> {
         self.transact(|state, now| {
             let mut row = state.session(tenant, id)?;
             match row.session.state {
@@ -98,6 +105,7 @@ impl UploadRepository for MemoryRepository {
                 session: row.session,
                 ticket: row.ticket,
                 previous: previous.map(|chain| chain.after),
+                announced: false,
             })
         })
     }

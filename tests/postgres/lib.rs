@@ -1,5 +1,8 @@
-//! A server of our own: the installed binaries, a folder that goes when the tests end, and a socket
-//! in it. Each test has a database to itself.
+//! PostgreSQL servers of our own for tests and benches: the installed binaries, a folder that goes
+//! when the process ends, and a socket in it. Each test has a database to itself.
+//!
+//! Whatever goes wrong here stops the tests: there is nothing to test then.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::chown;
@@ -33,7 +36,8 @@ static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
 });
 
 /// A server. It ends with this, or with the process, whatever ends that.
-pub(crate) struct Cluster {
+#[derive(Debug)]
+pub struct Cluster {
     bin: PathBuf,
     folder: PathBuf,
     user: Option<(u32, u32)>,
@@ -42,7 +46,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts a server with settings `name=value`.
-    pub(crate) fn start(settings: &[&str]) -> Self {
+    pub fn start(settings: &[&str]) -> Self {
         let bin = binaries();
         let user = unprivileged();
         let folder = tempfile::Builder::new().prefix("filestore-pg").tempdir().unwrap();
@@ -92,29 +96,29 @@ impl Cluster {
     }
 
     /// The address of a database.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         format!("host={} user=filestore dbname={database}", self.folder.display())
     }
 
-    /// The folder of the socket.
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
     }
 
     /// Makes an empty database.
-    pub(crate) fn create(&self, database: &str) {
+    pub fn create(&self, database: &str) {
         self.run("createdb", &[database]);
     }
 
     /// Ends the server as a crash does, and starts it again.
-    pub(crate) fn crash(&self) {
+    pub fn crash(&self) {
         self.pg_ctl(&["stop", "-m", "immediate"]);
         let options = format!("-k {} -c listen_addresses=", self.folder.display());
         self.pg_ctl(&["start", "-w", "-l", "log", "-o", &options]);
     }
 
     /// Ends the server for good.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.pg_ctl(&["stop", "-m", "immediate"]);
     }
 
@@ -142,19 +146,20 @@ impl Drop for Cluster {
     }
 }
 
-/// A database of the shared server, which goes when this does.
-pub(crate) struct Database {
+/// A database of the server that the tests of a process share, which goes when this does.
+#[derive(Debug)]
+pub struct Database {
     name: String,
 }
 
 impl Database {
     /// One with our schema and nothing in it.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::made(&["-T", TEMPLATE])
     }
 
     /// One with nothing in it at all.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self::made(&[])
     }
 
@@ -165,15 +170,18 @@ impl Database {
         Self { name }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its address.
+    pub fn url(&self) -> String {
         SHARED.url(&self.name)
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// The server's socket.
+    pub fn socket(&self) -> PathBuf {
         SHARED.socket()
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 }
