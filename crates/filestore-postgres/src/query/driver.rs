@@ -217,17 +217,18 @@ fn term(tenant: &Tenant, hash: Id) -> Driver {
 /// while they are walked.
 fn terms(tenant: &Tenant, hashes: &[Id]) -> Driver {
     let of = |which: Sql| {
-        Sql::new("SELECT number FROM filestore.term WHERE tenant = ")
+        Sql::new("(SELECT number FROM filestore.term WHERE tenant = ")
             .then(tenant_number(tenant))
             .and(which)
     };
     let is_gathered = hashes.len() > MERGED;
     let all = if is_gathered {
-        of(Sql::new("hash = ANY(?)").bind(hashes.to_vec()))
+        of(Sql::new("hash = ANY(?))").bind(hashes.to_vec()))
     } else {
-        let each = hashes.iter().map(|hash| of(Sql::new("hash = ?").bind(*hash)));
+        // Only where each is in order by its own account does PostgreSQL merge them.
+        let in_order = |hash: &Id| of(Sql::new("hash = ? ORDER BY number)").bind(*hash));
         let both = |all: Sql, more: Sql| all.then(Sql::new(" UNION ALL ")).then(more);
-        each.reduce(both).unwrap_or_default()
+        hashes.iter().map(in_order).reduce(both).unwrap_or_default()
     };
     let scan = Sql::new("(SELECT DISTINCT number FROM (").then(all).then(Sql::new(") a) t"));
     let rank = u8::from(is_gathered);
