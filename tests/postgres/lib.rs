@@ -21,7 +21,14 @@ const TEMPLATE: &str = "filestore_template";
 
 /// The one that most tests share. It syncs nothing.
 static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::start(&["fsync=off", "max_connections=400"]);
+    let cluster = Cluster::start(&[
+        "fsync=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "autovacuum=off",
+        "max_connections=400",
+    ]);
     cluster.run("createdb", &[TEMPLATE]);
     let url = cluster.url(TEMPLATE);
     let open = async move {
@@ -155,7 +162,8 @@ pub struct Database {
 impl Database {
     /// One with our schema and nothing in it.
     pub fn new() -> Self {
-        Self::made(&["-T", TEMPLATE])
+        // Without syncs files are copied faster than pages.
+        Self::made(&["-T", TEMPLATE, "-S", "file_copy"])
     }
 
     /// One with nothing in it at all.

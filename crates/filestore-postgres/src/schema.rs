@@ -67,7 +67,9 @@ async fn migrate_locked(connection: &mut Connection) -> DbResult<()> {
 
 /// A namespace that is there already, and empty, has been made for us by somebody who may.
 async fn create(connection: &mut Connection) -> DbResult<()> {
-    let there = Sql::new("SELECT to_regnamespace('filestore') IS NOT NULL");
+    let there = Sql::new(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'filestore')",
+    );
     if !flag(connection.fly(&[there]).await?)? {
         connection.fly(&[Sql::script("CREATE SCHEMA filestore")]).await?;
     }
@@ -79,7 +81,12 @@ async fn create(connection: &mut Connection) -> DbResult<()> {
 
 /// The steps that the database has not taken yet.
 async fn behind(connection: &mut Connection) -> DbResult<&'static [&'static str]> {
-    let there = Sql::new("SELECT to_regclass('filestore.schema') IS NOT NULL");
+    // Not by `to_regclass`, which may say what was so before the lock was waited for.
+    let there = Sql::new(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'filestore' AND c.relname = 'schema')",
+    );
     if !flag(connection.fly(&[there]).await?)? {
         return Ok(STEPS);
     }

@@ -119,8 +119,14 @@ impl Said {
 
 async fn carry(mut client: UnixStream, mut server: UnixStream, state: Arc<State>) {
     let (mut asked, mut answered) = ([0; 1 << 16], [0; 1 << 16]);
-    // Without the first message, whose kind is not said.
-    let first = client.read(&mut asked).await.unwrap_or(0);
+    // The question for TLS, which the server denies, and the first message: their kind is not said.
+    let mut first = client.read(&mut asked).await.unwrap_or(0);
+    if first == 8 {
+        server.write_all(&asked[..first]).await.unwrap();
+        let denied = server.read_u8().await.unwrap();
+        client.write_u8(denied).await.unwrap();
+        first = client.read(&mut asked).await.unwrap_or(0);
+    }
     server.write_all(&asked[..first]).await.unwrap();
     let (mut heard, mut kept, mut held) = (Vec::new(), Vec::new(), Vec::new());
     loop {
