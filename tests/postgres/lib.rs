@@ -171,6 +171,17 @@ impl Database {
         Self::made(&[])
     }
 
+    /// A copy of what is in it now. Nobody may be connected to it; whoever is on the way out is
+    /// shown the door.
+    pub fn copy(&self) -> Self {
+        let out = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            self.name
+        );
+        SHARED.run("psql", &["-q", "-d", "postgres", "-c", &out]);
+        Self::made(&["-T", &self.name, "-S", "file_copy"])
+    }
+
     fn made(args: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -213,7 +224,7 @@ fn binaries() -> PathBuf {
 }
 
 /// Who the server runs as, where that must be somebody else: it refuses to be root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub fn unprivileged() -> Option<(u32, u32)> {
     let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let is_root = own.lines().any(|line| line.starts_with("Uid:\t0\t"));
     let users = std::fs::read_to_string("/etc/passwd").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use filestore::Error;
 use tokio::time::timeout;
-use tokio_postgres::Config;
+use tokio_postgres::{Config, NoTls};
 
 use crate::error::{DbResult, PgError};
 use crate::flight::{Answers, fly};
@@ -89,9 +89,10 @@ impl Connections {
 fn manager(config: Config) -> DbResult<Manager> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     #[cfg(feature = "tls")]
-    return Ok(Manager::from_config(config, crate::tls::connector()?, recycling));
-    #[cfg(not(feature = "tls"))]
-    return Ok(Manager::from_config(config, tokio_postgres::NoTls, recycling));
+    if crate::tls::is_wanted(&config) {
+        return Ok(Manager::from_config(config, crate::tls::connector()?, recycling));
+    }
+    Ok(Manager::from_config(config, NoTls, recycling))
 }
 
 /// A connection out of the pool. It goes back when it is dropped, unless something is left

@@ -24,7 +24,6 @@ pub(super) struct Walk {
     pub(super) index: usize,
     /// Whether all candidates are sorted by number; otherwise they come in the driver's own order.
     sorted: bool,
-    wanted: Wanted,
     after: Option<Position>,
 }
 
@@ -61,7 +60,7 @@ pub(super) async fn choose(
             continue;
         }
         let sorted = driver.order != Order::Number && count < SORTED;
-        best = Some((count, Walk { driver, index, sorted, wanted, after: None }));
+        best = Some((count, Walk { driver, index, sorted, after: None }));
     }
     let (_, walk) = best.ok_or_else(|| Error::internal("no driver for a list"))?;
     Ok(walk)
@@ -79,7 +78,7 @@ pub(super) fn resume(tenant: &Tenant, conds: &[Cond], cursor: Cursor) -> DbResul
         | (Order::Key, Some(Key::Text(_)), Position::Key(Key::Text(_), _)) => false,
         _ => return Err(invalid().into()),
     };
-    Ok(Walk { driver, index, sorted, wanted: Wanted::Page, after: Some(position) })
+    Ok(Walk { driver, index, sorted, after: Some(position) })
 }
 
 fn candidates(driver: &Driver) -> Sql {
@@ -101,8 +100,8 @@ fn start(driver: &Driver) -> Sql {
 }
 
 impl Walk {
-    /// `FROM … WHERE …`: the candidates from the walk's place on, and what `join` adds to them.
-    pub(super) fn candidates(&self, tenant: &Tenant, join: &str) -> Sql {
+    /// `FROM … WHERE …`: the candidates from the walk's place on, and what is joined to them.
+    pub(super) fn candidates(&self, joined: Sql) -> Sql {
         let Driver { scan, filter, column, .. } = &self.driver;
         let bound = match &self.after {
             None => start(&self.driver),
@@ -118,28 +117,20 @@ impl Walk {
         Sql::new("FROM ")
             .then(scan.clone())
             .then(Sql::new(" "))
-            .then(self.files(tenant))
-            .then(Sql::new(format!(" {join} WHERE ")))
+            .then(joined)
+            .then(Sql::new(" WHERE "))
             .then(filter.clone())
             .and(bound)
     }
 
-    /// Leads from what was scanned to `f`.
-    fn files(&self, tenant: &Tenant) -> Sql {
+    /// Leads from what was scanned to `f`, each file looked up by itself. Without the offset
+    /// PostgreSQL may merge or hash the two, for which it would read all files of the tenant, or, as
+    /// long as it knows nothing of a new table, whatever comes to its mind.
+    pub(super) fn files(&self, tenant: &Tenant) -> Sql {
         let Some(found_in) = self.driver.found_in else { return Sql::default() };
-        let of_tenant = |before: &str, after: String| {
-            Sql::new(before).then(tenant_number(tenant)).then(Sql::new(after))
-        };
-        let number = format!(" AND f.number = {found_in}.number");
-        match self.wanted {
-            Wanted::All => of_tenant("JOIN filestore.file f ON f.tenant = ", number),
-            // The offset keeps PostgreSQL from merging the two, for which it would read all files
-            // of the tenant up to where the page begins: each one found is looked up.
-            Wanted::Page => of_tenant(
-                "CROSS JOIN LATERAL (SELECT * FROM filestore.file f WHERE f.tenant = ",
-                number + " OFFSET 0) f",
-            ),
-        }
+        Sql::new("CROSS JOIN LATERAL (SELECT * FROM filestore.file f WHERE f.tenant = ")
+            .then(tenant_number(tenant))
+            .then(Sql::new(format!(" AND f.number = {found_in}.number OFFSET 0) f ")))
     }
 
     /// What the rows are ordered by.

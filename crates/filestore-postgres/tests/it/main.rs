@@ -4,8 +4,12 @@
 
 mod conformance;
 mod interleavings;
+mod landmarks;
 mod opening;
 mod outcomes;
+mod pooler;
 mod proxy;
+mod restored;
 mod round_trips;
+mod secrets;
 mod support;

@@ -31,6 +31,11 @@ pub(crate) async fn connect(database: &Database, clock: Arc<dyn Clock>) -> Postg
     PostgresRepository::connect(&database.url(), options).await.unwrap()
 }
 
+/// By the database's own clock.
+pub(crate) async fn open(database: &Database) -> PostgresRepository {
+    PostgresRepository::connect(&database.url(), options()).await.unwrap()
+}
+
 /// A connection of a test's own.
 pub(crate) async fn client(database: &Database) -> tokio_postgres::Client {
     let connected = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await;
@@ -52,6 +57,10 @@ pub(crate) fn here() -> Tenant {
     Tenant::new("here").unwrap()
 }
 
+pub(crate) fn ann() -> Subject {
+    Subject::new("ann").unwrap()
+}
+
 /// A file of this number.
 pub(crate) fn file(n: u64, attributes: Attributes) -> FileRecord {
     let moment = Timestamp::from_millis(1_790_000_000_000 + n);
@@ -59,7 +68,7 @@ pub(crate) fn file(n: u64, attributes: Attributes) -> FileRecord {
         id: FileId::from_bytes(u128::from(n).to_be_bytes()),
         number: FileNumber::new(n).unwrap(),
         revision: Revision::FIRST,
-        owner: Subject::new("ann").unwrap(),
+        owner: ann(),
         created: moment,
         updated: moment,
         content: None,
@@ -95,7 +104,7 @@ pub(crate) fn upload() -> BeginUpload {
     let now = Timestamp::from_millis(1_790_000_000_000);
     BeginUpload {
         id: FileId::mint(now).unwrap(),
-        owner: Subject::new("ann").unwrap(),
+        owner: ann(),
         target: UploadTarget::NewFile,
         content: ContentId::mint(now).unwrap(),
         attributes: Attributes::named("upload"),

@@ -104,6 +104,12 @@ macro_rules! file_repository_conformance {
                 a_strange_cursor_is_refused
                 pages_bear_changes
                 a_list_of_nothing_is_empty;
+            paging:
+                every_list_is_complete
+                a_long_list_bears_changes
+                a_cursor_of_another_list_is_refused
+                an_altered_cursor_leads_to_nothing_else
+                lists_follow_their_files;
         }
     };
 }
