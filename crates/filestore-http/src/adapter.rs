@@ -181,6 +181,23 @@ impl AdapterBuilder {
         self
     }
 
+    /// From now on the dialects of these names answer a download with a redirect to where the bytes
+    /// are kept, as far as the store has [URLs](filestore::FileStoreBuilder::sign_blobs) of them: for
+    /// clients that can reach the blob store, and that follow redirects without taking their
+    /// credentials along. `docs/dialects/` says which do.
+    ///
+    /// The answer has the type and the name, and not the other headers that this server would send.
+    /// So what a browser may show in place is not redirected, nor are requests with conditions, which
+    /// the blob store would judge by tags of its own.
+    #[must_use]
+    pub fn redirect_downloads(
+        mut self,
+        dialects: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.host.redirecting.extend(dialects.into_iter().map(Into::into));
+        self
+    }
+
     /// Which pages of other origins may call.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {

@@ -68,6 +68,8 @@ pub struct Call<'c> {
     pub body: &'c mut RequestBody,
     /// What the server is.
     pub host: &'c Host,
+    /// Whether this dialect's downloads may be answered with a redirect to where the bytes are kept.
+    pub redirects: bool,
 }
 
 impl Call<'_> {

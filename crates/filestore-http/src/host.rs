@@ -20,6 +20,8 @@ pub struct Host {
     pub(crate) origins: Origins,
     /// The terms of a file that say which categories its readers need, where that is enforced.
     pub(crate) categories: Option<String>,
+    /// The names of the dialects that may send their clients to the blob store.
+    pub(crate) redirecting: Vec<String>,
 }
 
 impl Host {
@@ -30,6 +32,7 @@ impl Host {
             inline: InlinePolicy::default(),
             origins: Origins::default(),
             categories: None,
+            redirecting: Vec::new(),
         }
     }
 

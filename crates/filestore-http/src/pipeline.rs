@@ -63,7 +63,8 @@ async fn run<D: Dialect>(
     let route = dialect.route(head)?;
     authorize(&principal, dialect.access(&route), credentials, host, head)?;
     let files = host.files(&principal);
-    dialect.handle(route, Call { files, principal, head, body, host }).await
+    let redirects = host.redirecting.iter().any(|name| name == dialect.name());
+    dialect.handle(route, Call { files, principal, head, body, host, redirects }).await
 }
 
 async fn authenticate(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use filestore::{Error, Result};
 use object_store::signer::{Signer, Url};
-use object_store::{ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 
 use crate::blobs::{ObjectBlobs, ObjectOptions};
 
@@ -14,20 +14,25 @@ const CONNECTING: Duration = Duration::from_secs(5);
 /// A request, its bytes included, is answered within this time, and the bytes of an answer never
 /// pause for longer.
 const READING: Duration = Duration::from_secs(30);
-/// A request that fails in a way that may pass is repeated for this long, with longer and longer
-/// pauses, …
+/// A request that fails in a way that may pass is repeated for this long, …
 const RETRYING: Duration = Duration::from_secs(30);
-/// … and not more often.
-const RETRIES: usize = 8;
+/// … with pauses that become longer and longer. Each is drawn between the first of them and `base`
+/// times the one before; with the client's own base of 2 they become no longer on the average.
+const PAUSES: BackoffConfig = BackoffConfig {
+    init_backoff: Duration::from_millis(100),
+    max_backoff: Duration::from_secs(5),
+    base: 4.0,
+};
 
 impl ObjectBlobs {
     /// Blobs where `url` says: `s3://bucket/prefix`, `gs://bucket/prefix`, or
     /// `az://container/prefix`, each with the feature of its service.
     ///
-    /// `settings` are those of [`object_store`], by its names for them, in any case: credentials,
-    /// regions, endpoints, deadlines, proxies (`aws_access_key_id`, `aws_endpoint`, `timeout`, …).
-    /// They are also the names of environment variables, so that `std::env::vars()` will do; what is
-    /// no setting of the service is passed over. Nothing else is looked at.
+    /// `settings` are those of [`object_store`], by its names for them, in any case, that begin with
+    /// the service's: credentials, regions, endpoints, deadlines, proxies (`aws_access_key_id`,
+    /// `aws_endpoint` or `aws_endpoint_url`, `azure_timeout`, `google_service_account`, …). They are
+    /// also the names of environment variables, so that `std::env::vars()` will do; everything else
+    /// is passed over, and nothing else looked at.
     ///
     /// Unless `settings` say otherwise, requests have deadlines and are repeated for half a minute,
     /// and S3 verifies the SHA-256 of what it is sent, which signing the request needs anyway.
@@ -51,12 +56,15 @@ impl ObjectBlobs {
 
 /// Makes the client of one service: its own defaults, then ours, then the settings.
 macro_rules! client {
-    ($builder:expr, $url:expr, $settings:expr) => {{
+    ($builder:expr, $prefix:literal, $url:expr, $settings:expr) => {{
         let begun =
             $builder.with_url($url.as_str()).with_client_options(deadlines()).with_retry(retries());
         let built = $settings
             .into_iter()
-            .fold(begun, |builder, (name, value)| match name.to_ascii_lowercase().parse() {
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            // There are short names, too: a variable `TOKEN` is anybody's.
+            .filter(|(name, _)| name.starts_with($prefix))
+            .fold(begun, |builder, (name, value)| match name.parse() {
                 Ok(key) => builder.with_config(key, value),
                 Err(_) => builder,
             })
@@ -78,15 +86,17 @@ fn client(
             let builder = AmazonS3Builder::new()
                 .with_checksum_algorithm(Checksum::SHA256)
                 .with_disable_bulk_delete(true);
-            client!(builder, url, settings)
+            client!(builder, "aws_", url, settings)
         }
         #[cfg(feature = "azure")]
         ObjectStoreScheme::MicrosoftAzure => {
-            client!(object_store::azure::MicrosoftAzureBuilder::new(), url, settings)
+            let builder = object_store::azure::MicrosoftAzureBuilder::new();
+            client!(builder, "azure_", url, settings)
         }
         #[cfg(feature = "gcp")]
         ObjectStoreScheme::GoogleCloudStorage => {
-            client!(object_store::gcp::GoogleCloudStorageBuilder::new(), url, settings)
+            let builder = object_store::gcp::GoogleCloudStorageBuilder::new();
+            client!(builder, "google_", url, settings)
         }
         _ => Err(Error::invalid(format!("blobs cannot be kept at {}://", url.scheme()))),
     }
@@ -102,7 +112,8 @@ fn deadlines() -> ClientOptions {
 }
 
 fn retries() -> RetryConfig {
-    RetryConfig { max_retries: RETRIES, retry_timeout: RETRYING, ..RetryConfig::default() }
+    // Time is the limit: a service that refuses at once is asked as long as one that takes its time.
+    RetryConfig { backoff: PAUSES, max_retries: usize::MAX, retry_timeout: RETRYING }
 }
 
 fn invalid(error: impl Into<filestore::BoxError>) -> Error {

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use filestore::backend::SignBlobs;
+use filestore::backend::{SignBlobs, SignedGet};
 use filestore::{BlobKey, Error, Result};
 use object_store::path::Path;
-use object_store::signer::{Method, Signer};
+use object_store::signer::{Method, SignedUrlOptions, Signer};
 
 use crate::blobs::{blob_path, parse_prefix};
 use crate::error::ObjectError;
 
 /// Signs URLs of the blobs of an [`ObjectBlobs`](crate::ObjectBlobs). Objects have no type of their
-/// own, so that services answer with one that browsers store and do not show.
+/// own, so that services answer with one that browsers store and do not show, unless the URL says
+/// otherwise. Those of S3 and Google can; with Azure's client no such URL can be made, and there is
+/// none.
 pub struct ObjectSigner {
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) prefix: Path,
@@ -35,13 +37,24 @@ impl ObjectSigner {
 
 #[async_trait]
 impl SignBlobs for ObjectSigner {
-    async fn sign(&self, key: BlobKey, lifetime: Duration) -> Result<String> {
-        if lifetime.as_secs() == 0 || lifetime > Self::MAX_LIFETIME {
+    async fn sign(&self, key: BlobKey, get: &SignedGet) -> Result<Option<String>> {
+        let SignedGet { lifetime, content_type, content_disposition } = get;
+        if lifetime.as_secs() == 0 || *lifetime > Self::MAX_LIFETIME {
             return Err(Error::invalid("a URL lives from a second to 7 days"));
         }
+        // S3 and Google have the same names for these.
+        let said = [
+            ("response-content-type", content_type),
+            ("response-content-disposition", content_disposition),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        let options = SignedUrlOptions::new().with_query(said);
         let path = blob_path(&self.prefix, key);
-        let signed = self.signer.signed_url(Method::GET, &path, lifetime).await;
-        Ok(signed.map_err(ObjectError::from)?.into())
+        match self.signer.signed_url_opts(Method::GET, &path, *lifetime, &options).await {
+            Ok(url) => Ok(Some(url.into())),
+            Err(object_store::Error::NotSupported { .. }) => Ok(None),
+            Err(error) => Err(ObjectError::from(error).into()),
+        }
     }
 }
 

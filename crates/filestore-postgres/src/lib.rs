@@ -38,6 +38,7 @@ mod sql;
 #[cfg(feature = "tls")]
 mod tls;
 mod transaction;
+mod transfer;
 mod upkeep;
 mod uploads;
 mod writes;

@@ -78,6 +78,41 @@ impl RecordRepository for PostgresRepository {
     }
 }
 
+/// Records of a tenant behind this kind and key.
+pub(crate) async fn of_every_kind(
+    repository: &PostgresRepository,
+    tenant: &Tenant,
+    after: Option<(&str, &str)>,
+    limit: u32,
+) -> DbResult<Vec<OtherRecord>> {
+    let list = format!(
+        "SELECT {COLUMNS} FROM filestore.record WHERE tenant = {TENANT} \
+             AND ($2::text IS NULL OR (kind, key) > ($2, $3)) ORDER BY kind, key LIMIT $4"
+    );
+    let list = Sql::new(list)
+        .then(named(tenant))
+        .bind(after.map(|(kind, _)| kind.to_owned()))
+        .bind(after.map(|(_, key)| key.to_owned()))
+        .bind(i64::from(limit));
+    repository.rows(list).await?.iter().map(read).collect()
+}
+
+/// Writes a record as it was elsewhere, unless there is one of that name.
+pub(crate) fn adopt(tenant: &Tenant, record: &OtherRecord) -> DbResult<Sql> {
+    let insert = format!(
+        "INSERT INTO filestore.record (tenant, {COLUMNS}) \
+             VALUES ({TENANT}, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"
+    );
+    Ok(Sql::new(insert)
+        .then(named(tenant))
+        .bind(record.kind.clone())
+        .bind(record.key.clone())
+        .bind(int(record.revision.get())?)
+        .bind(millis(record.created))
+        .bind(millis(record.updated))
+        .bind(record.body.clone()))
+}
+
 fn named(tenant: &Tenant) -> Sql {
     Sql::default().bind(tenant.as_str().to_owned())
 }

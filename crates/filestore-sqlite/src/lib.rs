@@ -23,6 +23,7 @@ mod reserve;
 mod row;
 mod schema;
 mod sql;
+mod transfer;
 mod upkeep;
 mod uploads;
 mod writer;

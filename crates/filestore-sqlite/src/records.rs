@@ -94,6 +94,34 @@ fn list(
     )
 }
 
+/// Records of a tenant behind this kind and key.
+pub(crate) fn of_every_kind(
+    db: &Connection,
+    tenant: i64,
+    after: Option<&(String, String)>,
+    limit: u32,
+) -> DbResult<Vec<OtherRecord>> {
+    let compare = if after.is_some() { ">" } else { ">=" };
+    let (kind, key) = after.map_or(("", ""), |(kind, key)| (kind.as_str(), key.as_str()));
+    all(
+        db,
+        &format!(
+            "SELECT {COLUMNS} FROM record WHERE tenant = ? AND (kind, key) {compare} (?, ?) \
+             ORDER BY kind, key LIMIT ?"
+        ),
+        params![tenant, kind, key, limit],
+        read,
+    )
+}
+
+/// Writes a record as it was elsewhere, unless there is one of that name.
+pub(crate) fn adopt(db: &Connection, tenant: i64, record: &OtherRecord) -> DbResult<()> {
+    if find(db, tenant, &record.kind, &record.key)?.is_none() {
+        put(db, tenant, record)?;
+    }
+    Ok(())
+}
+
 fn read(row: &Row<'_>) -> DbResult<OtherRecord> {
     Ok(OtherRecord {
         kind: row.get(0)?,
@@ -155,6 +183,11 @@ fn write(
         updated: now,
         body: body.clone(),
     };
+    put(db, tenant, &record)?;
+    Ok(record)
+}
+
+fn put(db: &Connection, tenant: i64, record: &OtherRecord) -> DbResult<()> {
     change(
         db,
         "INSERT INTO record (tenant, kind, key, revision, created, updated, body) \
@@ -162,15 +195,15 @@ fn write(
          SET revision = excluded.revision, updated = excluded.updated, body = excluded.body",
         params![
             tenant,
-            kind,
-            key,
+            record.kind,
+            record.key,
             int(record.revision.get())?,
             millis(record.created),
             millis(record.updated),
-            body
+            record.body
         ],
     )?;
-    Ok(record)
+    Ok(())
 }
 
 fn check(expected: Expected, old: Option<&OtherRecord>) -> DbResult<()> {

@@ -74,7 +74,7 @@
 //!
 //! # Writing a backend
 //!
-//! [`backend`] has the traits: five methods for bytes, five traits for metadata. Each method's
+//! [`backend`] has the traits: five methods for bytes, six traits for metadata. Each method's
 //! documentation is a contract, and the suite in `conformance` (feature `conformance`) has a test for
 //! each of its promises. The memory backends, [`MemoryBlobs`] and [`MemoryRepository`], are the
 //! smallest examples.

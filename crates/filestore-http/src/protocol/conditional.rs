@@ -40,6 +40,18 @@ pub struct Preconditions {
     if_range: Option<IfRange>,
 }
 
+/// Whether the request has any condition, be it one that makes no sense.
+pub fn has_conditions(headers: &HeaderMap) -> bool {
+    let conditions = [
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+    ];
+    conditions.iter().any(|name| headers.contains_key(name))
+}
+
 impl Preconditions {
     /// Reads the conditions of a request.
     pub fn of(headers: &HeaderMap) -> Self {

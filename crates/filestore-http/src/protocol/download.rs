@@ -2,16 +2,19 @@
 //! RFC 9110, section 13.2.2: conditions first, then ranges. HEAD takes the same path.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
+use filestore::backend::SignedGet;
 use filestore::{ByteStream, Error, ErrorKind, FileKey, Files, OpenFile, RangeSpec};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::byteranges::{Part, Parts};
-use super::conditional::{Decision, Preconditions, Validators, etag, http_date};
+use super::conditional::{Decision, Preconditions, Validators, etag, has_conditions, http_date};
 use super::digest::repr_digest;
 use super::disposition::{Kind, content_disposition};
+use super::header_value;
 use super::media::essence;
 use super::range::{Selection, content_range, parse, select, unsatisfied};
 use crate::body::ResponseBody;
@@ -24,6 +27,13 @@ const SANDBOXED: HeaderValue = HeaderValue::from_static("default-src 'none'; san
 const PDF_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; object-src 'self'");
 /// Every use asks whether the content is still the same, and whether the caller still may.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// A redirect is good once, and for a moment.
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// How long the target of a redirect answers. Clients follow at once; the rest is for clocks that
+/// differ.
+const REDIRECT: Duration = Duration::from_secs(60);
 
 /// How a file is shown.
 #[derive(Clone, Debug)]
@@ -34,6 +44,9 @@ pub struct Presentation<'p> {
     pub content_type: HeaderValue,
     /// Whether the browser may show it in place.
     pub kind: Kind,
+    /// Whether the client may be sent to where the bytes are kept; see
+    /// [`redirect_downloads`](crate::AdapterBuilder::redirect_downloads).
+    pub redirect: bool,
 }
 
 /// Opens a file for what the request asks of it.
@@ -59,10 +72,12 @@ fn wanted(head: Head<'_>) -> Option<RangeSpec> {
     }
 }
 
-/// Answers with the file that [`open`] opened for this request: 200, 206, 304 or 416.
+/// Answers with the file that [`open`] opened for this request: 200, 206, 304 or 416; or 307, to
+/// where the blob store answers.
 ///
 /// # Errors
-/// [`PreconditionFailed`](ErrorKind::PreconditionFailed); those of [`OpenFile::read`].
+/// [`PreconditionFailed`](ErrorKind::PreconditionFailed); those of [`OpenFile::read`] and
+/// [`OpenFile::signed_url`].
 pub async fn serve(
     file: &OpenFile,
     head: Head<'_>,
@@ -82,6 +97,12 @@ pub async fn serve(
             .into());
         }
     }
+    if head.method() == Method::GET
+        && !has_conditions(head.headers())
+        && let Some(url) = link(file, &presentation, REDIRECT).await?
+    {
+        return Ok(redirect(url));
+    }
     let selection = if conditions.range_applies(head.method(), current) {
         select(&parse(head.headers()), content.size)
     } else {
@@ -91,6 +112,43 @@ pub async fn serve(
     let mut answer = body_of(file, &presentation.content_type, selection, reads).await?;
     describe(answer.headers_mut(), file, &presentation);
     Ok(answer)
+}
+
+/// A URL by which the blob store hands out the file for so long, as it is to be presented. `None`
+/// where there is none, or the client may not be sent there.
+///
+/// What a browser shows in place is served here: the blob store would say neither that the type is
+/// not to be guessed, nor that nothing of it may run.
+///
+/// # Errors
+/// Those of [`OpenFile::signed_url`].
+pub async fn link(
+    file: &OpenFile,
+    presentation: &Presentation<'_>,
+    lifetime: Duration,
+) -> filestore::Result<Option<String>> {
+    let Presentation { name, content_type, kind, redirect } = presentation;
+    if !redirect || *kind == Kind::Inline {
+        return Ok(None);
+    }
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let get = SignedGet {
+        lifetime,
+        content_type: text(content_type),
+        content_disposition: text(&content_disposition(*kind, name)),
+    };
+    file.signed_url(&get).await
+}
+
+/// The client repeats its range there; its method is GET.
+fn redirect(url: String) -> Answer {
+    let mut answer = Response::new(ResponseBody::Empty);
+    *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = answer.headers_mut();
+    headers.insert(header::LOCATION, header_value(url));
+    headers.insert(header::CACHE_CONTROL, NOT_KEPT);
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+    answer
 }
 
 /// Status, body, and the headers that belong to the selection.
@@ -173,10 +231,10 @@ fn describe(headers: &mut HeaderMap, file: &OpenFile, presentation: &Presentatio
     let content = file.content();
     validate(headers, Validators { tag: &content.tag, modified: content.stored });
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let Presentation { name, content_type, kind } = presentation;
+    let Presentation { name, content_type, kind, .. } = presentation;
     headers.insert(header::CONTENT_DISPOSITION, content_disposition(*kind, name));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     let is_pdf = essence(content_type.to_str().unwrap_or_default()) == "application/pdf";
     let policy = if is_pdf && *kind == Kind::Inline { PDF_POLICY } else { SANDBOXED };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -14,5 +14,6 @@ mod jmix;
 mod matrix;
 mod molgenis;
 mod pairs;
+mod redirects;
 mod serving;
 mod subject;

@@ -80,6 +80,13 @@ mod service {
         crate::signing::assert_signed(&open()).await;
     }
 
+    #[cfg(feature = "aws")]
+    #[tokio::test]
+    #[ignore = "needs FILESTORE_BUCKET"]
+    async fn a_url_says_what_its_bytes_are() {
+        crate::signing::assert_said(&open(), true).await;
+    }
+
     /// The suite has nothing that is longer than a part of S3.
     #[tokio::test]
     #[ignore = "needs FILESTORE_BUCKET"]

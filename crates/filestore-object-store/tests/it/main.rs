@@ -10,6 +10,8 @@ mod putting;
 #[cfg(feature = "aws")]
 mod reading;
 #[cfg(feature = "aws")]
+mod redirects;
+#[cfg(feature = "aws")]
 mod s3;
 #[cfg(feature = "aws")]
 mod signing;

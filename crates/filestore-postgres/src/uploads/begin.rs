@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use filestore::backend::BeginUpload;
-use filestore::{Digest, Error, ErrorKind, Tenant, UploadSession, UploadState, UploadTarget};
+use filestore::{Error, ErrorKind, Tenant, UploadSession, UploadState, UploadTarget};
 
-use super::session::named;
+use super::session::{insert, named};
 use crate::commit::{Change, Commit};
 use crate::error::{DbResult, PgError};
 use crate::row::TENANT;
-use crate::sql::{Id, Sql, get, int, millis, time};
+use crate::sql::{Id, Sql, get, time};
 use crate::transaction::Tx;
 
 pub(super) struct Begin {
@@ -57,7 +57,7 @@ impl Change for Begin {
             return Err(Error::new(ErrorKind::AlreadyExists, "the id is taken").into());
         }
         let session = self.session(get(&row, 0)?)?;
-        Ok(Commit::known(vec![self.insert(&session)?], session))
+        Ok(Commit::known(vec![insert(&self.tenant, &session, Some(get(&row, 0)?), "")?], session))
     }
 }
 
@@ -78,30 +78,5 @@ impl Begin {
             parts: 0,
             received: 0,
         })
-    }
-
-    fn insert(&self, session: &UploadSession) -> DbResult<Sql> {
-        let insert = format!(
-            "INSERT INTO filestore.session (tenant, id, owner, target, content, attributes, size, \
-                 sha256, total, created, expires, state, changed) \
-             VALUES ({TENANT}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $10)"
-        );
-        let target = match session.target {
-            UploadTarget::NewFile => None,
-            UploadTarget::Existing(file) => Some(Id::from(file)),
-        };
-        let attributes = serde_json::to_string(&session.attributes)
-            .map_err(|error| Error::internal("attributes cannot be written").with_source(error))?;
-        let sha256 = session.expect.sha256.as_ref().map(Digest::as_bytes);
-        Ok(named(insert, &self.tenant, session.id)
-            .bind(session.owner.as_str().to_owned())
-            .bind(target)
-            .bind(Id::from(session.content))
-            .bind(attributes)
-            .bind(session.expect.size.map(int).transpose()?)
-            .bind(sha256.map(|sha256| sha256.to_vec()))
-            .bind(session.total.map(i64::from))
-            .bind(millis(session.created))
-            .bind(millis(session.expires)))
     }
 }

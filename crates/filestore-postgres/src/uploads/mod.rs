@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
+    Admission, Announcement, BeginUpload, Ending, Finished, Part, PartChain, Publication, Sealed,
     UploadRepository,
 };
 use filestore::{Error, FileId, PartNumber, Result, Subject, Tenant, UploadSession};
 
+pub(crate) use self::session::{insert, of_tenant};
+
 use crate::PostgresRepository;
 use crate::commit::Made;
+use crate::error::DbResult;
 use crate::ledger::Statements;
 
 #[async_trait]
@@ -88,14 +91,9 @@ impl UploadRepository for PostgresRepository {
         }
     }
 
-    async fn save_chain(
-        &self,
-        tenant: &Tenant,
-        id: FileId,
-        number: PartNumber,
-        chain: Chain,
-    ) -> Result<()> {
-        self.commit_known(Statements(vec![parts::save_chain(tenant, id, number, &chain)])).await
+    async fn save_chains(&self, tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> Result<()> {
+        let saves = chains.iter().map(|chain| parts::save_chain(tenant, id, chain));
+        self.commit_known(Statements(saves.collect::<DbResult<_>>()?)).await
     }
 
     async fn seal(&self, tenant: &Tenant, id: FileId) -> Result<Sealed> {

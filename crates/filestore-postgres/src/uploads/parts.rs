@@ -2,9 +2,9 @@
 //! it.
 
 use async_trait::async_trait;
-use filestore::backend::{Admission, Announcement, Chain, Part};
+use filestore::backend::{Admission, Announcement, Chain, Hashed, Part, PartChain};
 use filestore::{
-    Digest, Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
+    Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
 };
 use tokio_postgres::Row;
 
@@ -71,12 +71,17 @@ pub(super) async fn admit(
 
 fn admission(tenant: &Tenant, id: FileId, number: PartNumber, now: Option<i64>) -> Sql {
     let select = format!(
-        "SELECT {COLUMNS}, filestore.now($3), p.chain_after, nextval('filestore.ticket') \
+        "SELECT {COLUMNS}, filestore.now($3), p.n, p.chain_after, nextval('filestore.ticket') \
          FROM filestore.session u \
-         LEFT JOIN filestore.segment p ON p.content = u.content AND p.n = $4 \
+         LEFT JOIN LATERAL ( \
+             SELECT s.n, s.chain_after FROM filestore.segment s \
+             WHERE s.content = u.content AND s.n < $4 AND s.n >= $4 - $5 \
+                 AND s.chain_after IS NOT NULL \
+             ORDER BY s.n DESC LIMIT 1 \
+         ) p ON true \
          WHERE u.tenant = {TENANT} AND u.id = $2"
     );
-    named(select, tenant, id).bind(now).bind(i64::from(number) - 1)
+    named(select, tenant, id).bind(now).bind(i64::from(number)).bind(i64::from(Hashed::WITHIN))
 }
 
 fn read_admission(row: &Row) -> DbResult<Admission> {
@@ -86,10 +91,12 @@ fn read_admission(row: &Row) -> DbResult<Admission> {
         UploadState::Open | UploadState::Expired => return Err(expired()),
         _ => return Err(Error::conflict("the upload is not open").into()),
     }
-    let previous =
-        optional(row, COLUMN_COUNT + 1, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
-    let ticket = uint(get(row, COLUMN_COUNT + 2)?)?;
-    Ok(Admission { session, ticket, previous: previous.flatten(), announced: false })
+    let number = optional(row, COLUMN_COUNT + 1, small)?;
+    let state =
+        optional(row, COLUMN_COUNT + 2, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
+    let hashed = number.zip(state.flatten()).map(|(number, state)| Hashed { number, state });
+    let ticket = uint(get(row, COLUMN_COUNT + 3)?)?;
+    Ok(Admission { session, ticket, hashed, announced: false })
 }
 
 /// Admits a part and announces its blob, in one round trip.
@@ -176,16 +183,17 @@ impl Change for PutPart {
     }
 }
 
-/// Adds the hash of the whole to a part of a sealed session.
-pub(super) fn save_chain(tenant: &Tenant, id: FileId, number: PartNumber, chain: &Chain) -> Sql {
+/// Adds the hash of the whole to a part of a session that has not ended.
+pub(super) fn save_chain(tenant: &Tenant, id: FileId, found: &PartChain) -> DbResult<Sql> {
+    let PartChain { number, ticket, chain } = found;
     let save = format!(
         "UPDATE filestore.segment s SET chain_before = $4, chain_after = $5 \
-         FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state = 1 \
-             AND s.content = u.content AND s.n = $3"
+         FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 AND u.state <= 1 \
+             AND s.content = u.content AND s.n = $3 AND s.ticket = $6"
     );
-    let before: &Digest = &chain.before;
-    named(save, tenant, id)
-        .bind(i64::from(number))
-        .bind(before.as_bytes().to_vec())
+    Ok(named(save, tenant, id)
+        .bind(i64::from(*number))
+        .bind(chain.before.as_bytes().to_vec())
         .bind(chain.after.as_bytes().to_vec())
+        .bind(int(*ticket)?))
 }

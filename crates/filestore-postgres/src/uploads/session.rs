@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use filestore::{
-    Attributes, Expect, FileId, Subject, Tenant, UploadSession, UploadState, UploadTarget,
+    Attributes, Digest, Error, Expect, FileId, Subject, Tenant, UploadSession, UploadState,
+    UploadTarget,
 };
 use tokio_postgres::Row;
 
 use crate::PostgresRepository;
 use crate::error::{DbResult, PgError};
 use crate::row::TENANT;
-use crate::sql::{Id, Sql, digest, get, optional, small, span, time, uint};
+use crate::sql::{Id, Sql, digest, get, int, millis, optional, small, span, time, uint};
 
 /// What [`read`] reads, of `session u`.
 pub(super) const COLUMNS: &str = "u.id, u.owner, u.target, u.content, u.attributes, u.size, \
@@ -40,19 +41,82 @@ pub(super) fn set_state(
     has_file: bool,
     now: Option<i64>,
 ) -> Sql {
-    let (code, reason) = match state {
-        UploadState::Open => (0_i16, None),
-        UploadState::Sealed => (1, None),
-        UploadState::Completed => (2, None),
-        UploadState::Failed(reason) => (3, Some(reason.clone())),
-        UploadState::Canceled => (4, None),
-        UploadState::Expired => (5, None),
-    };
+    let (code, reason) = code(state);
     let text = format!(
         "UPDATE filestore.session SET state = $3, reason = $4, has_file = $5, \
              changed = filestore.now($6) WHERE tenant = {TENANT} AND id = $2"
     );
     named(text, tenant, id).bind(code).bind(reason).bind(has_file).bind(now)
+}
+
+/// Writes a session, which came into its state at `changed`; `conflict` says what becomes of one whose
+/// id is taken.
+pub(crate) fn insert(
+    tenant: &Tenant,
+    session: &UploadSession,
+    changed: Option<i64>,
+    conflict: &str,
+) -> DbResult<Sql> {
+    let insert = format!(
+        "INSERT INTO filestore.session (tenant, id, owner, target, content, attributes, size, \
+             sha256, total, created, expires, state, reason, changed, parts, received, has_file) \
+         VALUES ({TENANT}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+             filestore.now($14), $15, $16, $12 > 1 AND EXISTS (SELECT 1 FROM filestore.file f \
+                 WHERE f.tenant = {TENANT} AND f.id = coalesce($4, $2))) {conflict}"
+    );
+    let target = match session.target {
+        UploadTarget::NewFile => None,
+        UploadTarget::Existing(file) => Some(Id::from(file)),
+    };
+    let attributes = serde_json::to_string(&session.attributes)
+        .map_err(|error| Error::internal("attributes cannot be written").with_source(error))?;
+    let sha256 = session.expect.sha256.as_ref().map(Digest::as_bytes);
+    let (state, reason) = code(&session.state);
+    Ok(named(insert, tenant, session.id)
+        .bind(session.owner.as_str().to_owned())
+        .bind(target)
+        .bind(Id::from(session.content))
+        .bind(attributes)
+        .bind(session.expect.size.map(int).transpose()?)
+        .bind(sha256.map(|sha256| sha256.to_vec()))
+        .bind(session.total.map(i64::from))
+        .bind(millis(session.created))
+        .bind(millis(session.expires))
+        .bind(state)
+        .bind(reason)
+        .bind(changed)
+        .bind(i64::from(session.parts))
+        .bind(int(session.received)?))
+}
+
+/// A state as two columns hold it.
+fn code(state: &UploadState) -> (i16, Option<String>) {
+    match state {
+        UploadState::Open => (0, None),
+        UploadState::Sealed => (1, None),
+        UploadState::Completed => (2, None),
+        UploadState::Failed(reason) => (3, Some(reason.clone())),
+        UploadState::Canceled => (4, None),
+        UploadState::Expired => (5, None),
+    }
+}
+
+/// Sessions of all owners, oldest first.
+pub(crate) async fn of_tenant(
+    repository: &PostgresRepository,
+    tenant: &Tenant,
+    after: Option<FileId>,
+    limit: u32,
+) -> DbResult<Vec<UploadSession>> {
+    let list = format!(
+        "SELECT {COLUMNS} FROM filestore.session u WHERE u.tenant = {TENANT} \
+             AND ($2::uuid IS NULL OR u.id > $2) ORDER BY u.id LIMIT $3"
+    );
+    let list = Sql::new(list)
+        .bind(tenant.as_str().to_owned())
+        .bind(after.map(Id::from))
+        .bind(i64::from(limit));
+    repository.rows(list).await?.iter().map(read).collect()
 }
 
 /// Sessions of an owner, oldest first.

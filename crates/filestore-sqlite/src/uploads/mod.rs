@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
+    Admission, Announcement, BeginUpload, Ending, Finished, Part, PartChain, Publication, Sealed,
     UploadRepository,
 };
 use filestore::{FileId, PartNumber, Result, Subject, Tenant, UploadSession};
 
 pub(crate) use self::ending::file_is_gone;
 pub(crate) use self::parts::last_ticket;
+pub(crate) use self::session::{adopt, of_tenant};
 
 use crate::SqliteRepository;
 
@@ -60,8 +61,8 @@ impl UploadRepository for SqliteRepository {
         _: Option<Announcement>,
     ) -> Result<Admission> {
         let now = self.clock().now();
-        let (session, previous) = self.look_up(|db| parts::admit(db, tenant, id, number, now))?;
-        Ok(Admission { session, ticket: self.draw_ticket(), previous, announced: false })
+        let (session, hashed) = self.look_up(|db| parts::admit(db, tenant, id, number, now))?;
+        Ok(Admission { session, ticket: self.draw_ticket(), hashed, announced: false })
     }
 
     async fn put_part(
@@ -75,15 +76,9 @@ impl UploadRepository for SqliteRepository {
         self.commit(move |work| parts::put(work, &tenant, id, total, &part)).await
     }
 
-    async fn save_chain(
-        &self,
-        tenant: &Tenant,
-        id: FileId,
-        number: PartNumber,
-        chain: Chain,
-    ) -> Result<()> {
+    async fn save_chains(&self, tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> Result<()> {
         let tenant = tenant.clone();
-        self.commit(move |work| parts::save_chain(work.db, &tenant, id, number, &chain)).await
+        self.commit(move |work| parts::save_chains(work.db, &tenant, id, &chains)).await
     }
 
     async fn seal(&self, tenant: &Tenant, id: FileId) -> Result<Sealed> {

@@ -1,6 +1,6 @@
 //! Parts: the segments of a session's draft content.
 
-use filestore::backend::{Chain, Part};
+use filestore::backend::{Chain, Hashed, Part, PartChain};
 use filestore::{
     Digest, Error, ErrorKind, FileId, HashState, PartNumber, Tenant, Timestamp, UploadSession,
     UploadState,
@@ -51,15 +51,14 @@ fn chain(before: Option<[u8; 32]>, after: &Option<Vec<u8>>) -> Option<Chain> {
     })
 }
 
-/// Checks that a part may come; answers with the session and the running hash after the part
-/// before.
+/// Checks that a part may come; answers with the session and how far its hash has come.
 pub(super) fn admit(
     db: &Connection,
     tenant: &Tenant,
     id: FileId,
     number: PartNumber,
     now: Timestamp,
-) -> DbResult<(UploadSession, Option<HashState>)> {
+) -> DbResult<(UploadSession, Option<Hashed>)> {
     let session = session::find(db, tenant, id)?.session;
     match session.state {
         UploadState::Open if now < session.expires => {}
@@ -68,14 +67,18 @@ pub(super) fn admit(
         }
         _ => return Err(not_open()),
     }
-    let previous: Option<Option<Vec<u8>>> = first(
+    let hashed: Option<(PartNumber, Vec<u8>)> = first(
         db,
-        "SELECT chain_after FROM segment WHERE content = ? AND n = ?",
-        params![session.content.as_bytes(), i64::from(number) - 1],
-        |row| Ok(row.get(0)?),
+        "SELECT n, chain_after FROM segment \
+         WHERE content = ?1 AND n < ?2 AND n >= ?2 - ?3 AND chain_after IS NOT NULL \
+         ORDER BY n DESC LIMIT 1",
+        params![session.content.as_bytes(), number, Hashed::WITHIN],
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let previous = previous.flatten().and_then(|state| HashState::from_bytes(&state));
-    Ok((session, previous))
+    let hashed = hashed.and_then(|(number, state)| {
+        HashState::from_bytes(&state).map(|state| Hashed { number, state })
+    });
+    Ok((session, hashed))
 }
 
 fn not_open() -> crate::error::SqliteError {
@@ -154,29 +157,32 @@ fn there(db: &Connection, session: &UploadSession, number: PartNumber) -> DbResu
     )
 }
 
-pub(super) fn save_chain(
+pub(super) fn save_chains(
     db: &Connection,
     tenant: &Tenant,
     id: FileId,
-    number: PartNumber,
-    chain: &Chain,
+    chains: &[PartChain],
 ) -> DbResult<()> {
     let Some(found) = session::look_for(db, tenant, id)? else {
         return Ok(());
     };
-    if found.session.state != UploadState::Sealed {
+    if found.session.state.has_ended() {
         return Ok(());
     }
-    change(
-        db,
-        "UPDATE segment SET chain_before = ?, chain_after = ? WHERE content = ? AND n = ?",
-        params![
-            chain.before.as_bytes(),
-            chain.after.as_bytes(),
-            found.session.content.as_bytes(),
-            number,
-        ],
-    )?;
+    for PartChain { number, ticket, chain } in chains {
+        change(
+            db,
+            "UPDATE segment SET chain_before = ?, chain_after = ? \
+             WHERE content = ? AND n = ? AND ticket = ?",
+            params![
+                chain.before.as_bytes(),
+                chain.after.as_bytes(),
+                found.session.content.as_bytes(),
+                number,
+                int(*ticket)?,
+            ],
+        )?;
+    }
     Ok(())
 }
 

@@ -96,6 +96,40 @@ pub(super) fn begin(
     Ok(session)
 }
 
+/// Writes a session that ended elsewhere, unless there is one with its id.
+pub(crate) fn adopt(
+    db: &Connection,
+    tenant: i64,
+    session: &UploadSession,
+    now: Timestamp,
+) -> DbResult<()> {
+    if !insert(db, tenant, session)? {
+        return Ok(());
+    }
+    let file = match session.target {
+        UploadTarget::NewFile => session.id,
+        UploadTarget::Existing(file) => file,
+    };
+    let has_file = is_file(db, tenant, file)?;
+    let (state, reason) = code(&session.state);
+    change(
+        db,
+        "UPDATE session SET state = ?, reason = ?, has_file = ?, changed = ?, parts = ?, \
+             received = ? WHERE tenant = ? AND id = ?",
+        params![
+            state,
+            reason,
+            has_file,
+            millis(now),
+            session.parts,
+            int(session.received)?,
+            tenant,
+            session.id.as_bytes()
+        ],
+    )?;
+    Ok(())
+}
+
 pub(super) fn is_file(db: &Connection, tenant: i64, id: FileId) -> DbResult<bool> {
     exists(db, "SELECT 1 FROM file WHERE tenant = ? AND id = ?", params![tenant, id.as_bytes()])
 }
@@ -152,6 +186,27 @@ pub(super) fn of_owner(
     )
 }
 
+/// Sessions of all owners, oldest first.
+pub(crate) fn of_tenant(
+    db: &Connection,
+    tenant: &Tenant,
+    after: Option<FileId>,
+    limit: u32,
+) -> DbResult<Vec<UploadSession>> {
+    let Some(tenant) = sql::tenant(db, tenant)? else {
+        return Ok(Vec::new());
+    };
+    let after = past(after.as_ref().map(FileId::as_bytes));
+    all(
+        db,
+        &format!(
+            "SELECT {COLUMNS} FROM session u WHERE u.tenant = ? AND u.id > ? ORDER BY u.id LIMIT ?"
+        ),
+        params![tenant, after, limit],
+        |row| Ok(read(row)?.session),
+    )
+}
+
 /// Sessions that upkeep has something to do for; what is due longest comes first of its kind.
 pub(super) fn due(
     db: &Connection,
@@ -198,14 +253,7 @@ pub(super) fn set_state(
     has_file: bool,
     now: Timestamp,
 ) -> DbResult<()> {
-    let (code, reason) = match &state {
-        UploadState::Open => (0, None),
-        UploadState::Sealed => (1, None),
-        UploadState::Completed => (2, None),
-        UploadState::Failed(reason) => (3, Some(reason)),
-        UploadState::Canceled => (4, None),
-        UploadState::Expired => (5, None),
-    };
+    let (code, reason) = code(&state);
     change(
         db,
         "UPDATE session SET state = ?, reason = ?, has_file = ?, changed = ? WHERE row = ?",
@@ -213,6 +261,18 @@ pub(super) fn set_state(
     )?;
     found.session.state = state;
     Ok(())
+}
+
+/// A state as two columns hold it.
+fn code(state: &UploadState) -> (i64, Option<&str>) {
+    match state {
+        UploadState::Open => (0, None),
+        UploadState::Sealed => (1, None),
+        UploadState::Completed => (2, None),
+        UploadState::Failed(reason) => (3, Some(reason)),
+        UploadState::Canceled => (4, None),
+        UploadState::Expired => (5, None),
+    }
 }
 
 fn read(row: &Row<'_>) -> DbResult<SessionRow> {

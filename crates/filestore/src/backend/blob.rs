@@ -71,14 +71,35 @@ pub trait BlobStore: Debug + Send + Sync + 'static {
 /// ([`FileStoreBuilder::sign_blobs`](crate::FileStoreBuilder::sign_blobs)), since most have none.
 #[async_trait]
 pub trait SignBlobs: Debug + Send + Sync + 'static {
-    /// A URL that answers GET with the blob's bytes, ranges included, to whoever holds it, for
-    /// `lifetime` from now, and nothing else. Nothing takes it back before. It is not looked at
-    /// whether there is such a blob.
+    /// A URL that answers GET with the blob's bytes, ranges included, to whoever holds it, as `get`
+    /// says, and nothing else. Nothing takes it back before its time. It is not looked at whether
+    /// there is such a blob.
+    ///
+    /// `None` when the service has no URLs whose answers say what `get` wants them to.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when the service grants no such
     /// lifetime; [`Unavailable`](crate::ErrorKind::Unavailable).
-    async fn sign(&self, key: BlobKey, lifetime: Duration) -> Result<String>;
+    async fn sign(&self, key: BlobKey, get: &SignedGet) -> Result<Option<String>>;
+}
+
+/// What a URL of a blob is good for, and what its answers say of the bytes. Whoever holds the URL
+/// can change none of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedGet {
+    /// How long it is answered, from now on, in whole seconds.
+    pub lifetime: Duration,
+    /// The media type; what the blob store makes of it when there is none.
+    pub content_type: Option<String>,
+    /// Whether it is to be shown or saved, and under which name, in the words of RFC 6266.
+    pub content_disposition: Option<String>,
+}
+
+impl SignedGet {
+    /// Answers for so long, and says nothing of the bytes.
+    pub fn lasting(lifetime: Duration) -> Self {
+        Self { lifetime, content_type: None, content_disposition: None }
+    }
 }
 
 /// A blob in a list.

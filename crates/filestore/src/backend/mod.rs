@@ -1,4 +1,4 @@
-//! What backend authors implement: one trait for bytes, five for metadata.
+//! What backend authors implement: one trait for bytes, six for metadata.
 //!
 //! ```text
 //!                    FileStore
@@ -9,13 +9,14 @@
 //!                                RecordRepository  other systems' records
 //!                                LedgerRepository  which blobs are whose
 //!                                ContentRepository versions of bytes, for upkeep
+//!                                TransferRepository all of it, for moving house
 //! ```
 //!
 //! Every method is required and says what callers may rely on; nothing is left to the
 //! implementation. The suite in `conformance` (feature `conformance`) turns each promise into a
 //! test; joining it takes one line for a trait.
 //!
-//! One metadata backend implements all five traits over one transactional database: a change to
+//! One metadata backend implements all six traits over one transactional database: a change to
 //! several of files, sessions and blobs' keys is one commit. Whoever waits for a commit must see
 //! one of two outcomes or an error of unknown outcome; a call whose future is dropped may still
 //! commit. All deadlines are given as durations and kept by the backend's own clock, so that nodes
@@ -26,27 +27,39 @@ mod content;
 mod file;
 mod ledger;
 mod record;
+mod transfer;
 mod upload;
 
-pub use blob::{BlobInfo, BlobStore, SignBlobs};
+pub use blob::{BlobInfo, BlobStore, SignBlobs, SignedGet};
 pub use content::{
     Content, ContentRepository, ContentSource, NewContent, Place, Segment, content_tag,
 };
 pub use file::{Change, FileRepository, StoredFile};
 pub use ledger::{BlobState, KnownBlob, LedgerRepository};
 pub use record::RecordRepository;
+pub use transfer::{Kept, TransferRepository};
 pub use upload::{
-    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
-    UploadRepository,
+    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Hashed, Part, PartChain,
+    Publication, Sealed, UploadRepository,
 };
 
 /// A complete metadata backend.
 pub trait Repository:
-    FileRepository + UploadRepository + RecordRepository + LedgerRepository + ContentRepository
+    FileRepository
+    + UploadRepository
+    + RecordRepository
+    + LedgerRepository
+    + ContentRepository
+    + TransferRepository
 {
 }
 
 impl<T> Repository for T where
-    T: FileRepository + UploadRepository + RecordRepository + LedgerRepository + ContentRepository
+    T: FileRepository
+        + UploadRepository
+        + RecordRepository
+        + LedgerRepository
+        + ContentRepository
+        + TransferRepository
 {
 }

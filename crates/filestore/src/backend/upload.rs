@@ -100,18 +100,13 @@ pub trait UploadRepository: Debug + Send + Sync + 'static {
         part: Part,
     ) -> Result<UploadSession>;
 
-    /// Adds to a part of a sealed session the chain that its reader found, so that a completion
-    /// which starts over need not read it again. Does nothing when the session is not sealed.
+    /// Adds to parts of an open or sealed session the chains that their reader found, so that its
+    /// completion need not read them again. A part that was replaced since it was read stays
+    /// without: its ticket is another.
     ///
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
-    async fn save_chain(
-        &self,
-        tenant: &Tenant,
-        id: FileId,
-        number: PartNumber,
-        chain: Chain,
-    ) -> Result<()>;
+    async fn save_chains(&self, tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> Result<()>;
 
     /// Freezes the parts of an open session: checks, in one transaction with the change of state,
     /// that parts 1 to the total (where none was given, to the last) are there, and add up to the
@@ -213,6 +208,31 @@ pub struct Chain {
     pub after: HashState,
 }
 
+/// A chain that was found by reading a part again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartChain {
+    /// The part.
+    pub number: PartNumber,
+    /// Which send of it was read.
+    pub ticket: u64,
+    /// The chain.
+    pub chain: Chain,
+}
+
+/// How far the hash of the whole has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    /// The last part that has a chain.
+    pub number: PartNumber,
+    /// The running hash after it.
+    pub state: HashState,
+}
+
+impl Hashed {
+    /// How many parts before the one that is admitted are looked at: more than come at a time.
+    pub const WITHIN: u32 = 32;
+}
+
 /// A blob that is about to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
@@ -229,8 +249,8 @@ pub struct Admission {
     pub session: UploadSession,
     /// Decides between two sends of one part: the later ticket wins.
     pub ticket: u64,
-    /// The running hash after the part before, where that part is there and has one.
-    pub previous: Option<HashState>,
+    /// The last part with a chain among the [32 numbers](Hashed::WITHIN) before this one.
+    pub hashed: Option<Hashed>,
     /// Whether the key is pending that came along.
     pub announced: bool,
 }

@@ -137,7 +137,8 @@ macro_rules! upload_repository_conformance {
                 a_part_sent_again_is_replaced
                 the_later_ticket_stays
                 a_part_needs_a_pending_key
-                a_chain_is_saved_while_sealed;
+                a_chain_is_saved_until_the_end
+                a_replaced_part_takes_no_chain;
             completions:
                 a_seal_freezes_the_parts_once
                 a_gap_is_incomplete
@@ -243,7 +244,27 @@ macro_rules! content_repository_conformance {
     };
 }
 
-/// Joins the cases of all five traits of a [`Repository`](crate::backend::Repository), each trait
+/// Joins the cases of [`TransferRepository`](crate::backend::TransferRepository).
+#[macro_export]
+macro_rules! transfer_repository_conformance {
+    ($make:expr) => {
+        $crate::__conformance_tests! {
+            $make;
+            transfers:
+                every_tenant_is_listed
+                sessions_of_every_owner_are_listed
+                records_of_every_kind_are_listed
+                every_counter_is_listed
+                a_file_is_inserted_as_it_was_elsewhere
+                what_is_adopted_is_as_it_was
+                what_is_here_stays_as_it_is
+                an_open_session_is_not_adopted
+                an_adopted_session_stays_as_long_as_its_file;
+        }
+    };
+}
+
+/// Joins the cases of all six traits of a [`Repository`](crate::backend::Repository), each trait
 /// in a module of its own. `$make` is looked up in the module around them.
 #[macro_export]
 macro_rules! repository_conformance {
@@ -255,6 +276,7 @@ macro_rules! repository_conformance {
             records: record_repository_conformance;
             ledger: ledger_repository_conformance;
             contents: content_repository_conformance;
+            transfers: transfer_repository_conformance;
         }
     };
 }
@@ -289,6 +311,7 @@ mod tests {
             include_str!("queries.rs"),
             include_str!("races.rs"),
             include_str!("records.rs"),
+            include_str!("transfers.rs"),
             include_str!("uploads.rs"),
         ] {
             let cases = source.lines().filter_map(|line| line.strip_prefix("pub async fn "));

@@ -28,7 +28,7 @@
 //! ```
 //!
 //! A store that keeps its data in a folder hands the folder's guard to [`Fixture::with_guard`].
-//! [`repository_conformance!`](crate::repository_conformance) joins for all five traits of a
+//! [`repository_conformance!`](crate::repository_conformance) joins for all six traits of a
 //! [`Repository`](crate::backend::Repository); each of them has a macro of its own as well. Cases
 //! that a later version adds join by themselves.
 
@@ -54,6 +54,7 @@ pub mod queries;
 pub mod races;
 pub mod records;
 mod samples;
+pub mod transfers;
 pub mod uploads;
 
 /// Longest time a case may take; whatever takes longer hangs.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::Fixture;
 use super::samples::*;
-use crate::backend::{Announcement, BeginUpload, Chain, Ending, Part, Repository};
+use crate::backend::{
+    Announcement, BeginUpload, Chain, Ending, Hashed, Part, PartChain, Repository,
+};
 use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::hash::{Digest, Hasher};
@@ -86,7 +88,8 @@ pub async fn sessions_of_tenants_never_meet<R: Repository>(fixture: Fixture<R>) 
     for id in ids {
         assert_all_not_found(repo, &elsewhere(), id).await;
         repo.forget(&elsewhere(), id).await.unwrap();
-        repo.save_chain(&elsewhere(), id, 1, chain()).await.unwrap();
+        let of = |ticket| PartChain { number: 1, ticket, chain: chain() };
+        repo.save_chains(&elsewhere(), id, (0..4).map(of).collect()).await.unwrap();
     }
     let listed = repo.sessions(&elsewhere(), &subject("ann"), None, 10).await.unwrap();
     assert_eq!(listed, []);
@@ -217,19 +220,25 @@ pub async fn only_an_open_session_takes_parts<R: Repository>(fixture: Fixture<R>
     }
 }
 
-/// An admission hands over the running hash after the part before, where there is one.
+/// An admission tells how far the hash of the whole has come, of the parts shortly before.
 pub async fn an_admission_knows_the_hash_before<R: Repository>(fixture: Fixture<R>) {
     let repo = &*fixture.store;
     let id = begin(repo, upload()).await;
-    let previous = async |number| repo.admit(&here(), id, number, None).await.unwrap().previous;
-    let mut part = admitted(repo, id, 1, blob(10)).await;
-    part.chain = Some(chain());
-    put_part(repo, id, part).await;
-    send(repo, id, 3, 10).await;
-    assert_eq!(previous(1).await, None);
-    assert_eq!(previous(2).await, Some(chain().after));
-    assert_eq!(previous(3).await, None, "part 2 is not there");
-    assert_eq!(previous(4).await, None, "part 3 has none");
+    let hashed = async |number| repo.admit(&here(), id, number, None).await.unwrap().hashed;
+    for number in [2, 3] {
+        let mut part = admitted(repo, id, number, blob(10)).await;
+        part.chain = Some(chain());
+        put_part(repo, id, part).await;
+    }
+    send(repo, id, 5, 10).await;
+    let after = |number| Some(Hashed { number, state: chain().after });
+    assert_eq!(hashed(1).await, None);
+    assert_eq!(hashed(2).await, None, "it is not before itself");
+    assert_eq!(hashed(3).await, after(2));
+    assert_eq!(hashed(4).await, after(3), "the last one counts");
+    assert_eq!(hashed(6).await, after(3), "part 4 is not there, part 5 has none");
+    assert_eq!(hashed(3 + Hashed::WITHIN).await, after(3));
+    assert_eq!(hashed(4 + Hashed::WITHIN).await, None, "it is too far away");
     let admission = repo.admit(&here(), id, 2, None).await.unwrap();
     assert_eq!(admission.session, session(repo, id).await);
 }
@@ -368,22 +377,41 @@ pub async fn a_part_needs_a_pending_key<R: Repository>(fixture: Fixture<R>) {
     assert_eq!((session(repo, id).await, parts(repo, id).await), before);
 }
 
-/// The chain that a reader found is added to a part of a sealed session, and of no other.
-pub async fn a_chain_is_saved_while_sealed<R: Repository>(fixture: Fixture<R>) {
+/// The chain that a reader found is added to the part that it read, until the session has ended.
+pub async fn a_chain_is_saved_until_the_end<R: Repository>(fixture: Fixture<R>) {
     let repo = &*fixture.store;
     let id = begin(repo, upload()).await;
-    let mut expected = vec![send(repo, id, 1, 10).await, send(repo, id, 2, 10).await];
-    repo.save_chain(&here(), id, 2, chain()).await.unwrap();
+    let mut expected = Vec::new();
+    for number in 1..=3 {
+        expected.push(send(repo, id, number, 10).await);
+    }
+    let found =
+        |part: &Part| PartChain { number: part.number, ticket: part.ticket, chain: chain() };
+    repo.save_chains(&here(), id, vec![found(&expected[1])]).await.unwrap();
+    expected[1].chain = Some(chain());
     assert_eq!(parts(repo, id).await, expected, "it is open");
     repo.seal(&here(), id).await.unwrap();
-    repo.save_chain(&here(), id, 2, chain()).await.unwrap();
-    repo.save_chain(&here(), id, 3, chain()).await.unwrap();
-    expected[1].chain = Some(chain());
+    let beyond = PartChain { number: 4, ..found(&expected[0]) };
+    repo.save_chains(&here(), id, vec![found(&expected[0]), beyond]).await.unwrap();
+    expected[0].chain = Some(chain());
+    assert_eq!(parts(repo, id).await, expected, "it is sealed");
+    repo.save_chains(&here(), file_id(), vec![found(&expected[2])]).await.unwrap();
+    repo.save_chains(&here(), id, Vec::new()).await.unwrap();
     assert_eq!(parts(repo, id).await, expected);
-    repo.save_chain(&here(), file_id(), 1, chain()).await.unwrap();
     repo.end(&here(), id, Ending::Canceled).await.unwrap();
-    repo.save_chain(&here(), id, 2, chain()).await.unwrap();
+    repo.save_chains(&here(), id, vec![found(&expected[2])]).await.unwrap();
     assert_eq!(parts(repo, id).await, []);
+}
+
+/// What was found of a part says nothing of another send of it.
+pub async fn a_replaced_part_takes_no_chain<R: Repository>(fixture: Fixture<R>) {
+    let repo = &*fixture.store;
+    let id = begin(repo, upload()).await;
+    let read = send(repo, id, 1, 10).await;
+    let replaced = send(repo, id, 1, 10).await;
+    let found = PartChain { number: 1, ticket: read.ticket, chain: chain() };
+    repo.save_chains(&here(), id, vec![found]).await.unwrap();
+    assert_eq!(parts(repo, id).await, [replaced]);
 }
 
 fn chain() -> Chain {

@@ -15,6 +15,7 @@ mod state;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod uploads;
 
 use std::fmt;

@@ -49,7 +49,11 @@ impl<K: Ord + Clone, V> Table<K, V> {
 
     /// Rows with keys greater than `after`, in ascending order.
     pub(super) fn after(&self, after: Option<K>) -> impl Iterator<Item = (&K, &V)> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.from(after.map_or(Bound::Unbounded, Bound::Excluded))
+    }
+
+    /// Rows from `start` on, in ascending order of their keys.
+    pub(super) fn from(&self, start: Bound<K>) -> impl Iterator<Item = (&K, &V)> {
         self.rows.range((start, Bound::Unbounded))
     }
 }

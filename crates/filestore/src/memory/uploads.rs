@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::{
-    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Part, Publication, Sealed,
-    UploadRepository,
+    Admission, Announcement, BeginUpload, Ending, Finished, Hashed, Part, PartChain, Publication,
+    Sealed, UploadRepository,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Subject, Tenant};
@@ -99,14 +99,12 @@ impl UploadRepository for MemoryRepository {
             }
             row.ticket += 1;
             state.put_session(tenant, row.clone());
-            let before = (row.session.content, number.saturating_sub(1));
-            let previous = state.parts.get(&before).and_then(|part| part.chain);
-            Ok(Admission {
-                session: row.session,
-                ticket: row.ticket,
-                previous: previous.map(|chain| chain.after),
-                announced: false,
-            })
+            let before = number.saturating_sub(Hashed::WITHIN).max(1)..number;
+            let hashed = before.rev().find_map(|number| {
+                let chain = state.parts.get(&(row.session.content, number))?.chain?;
+                Some(Hashed { number, state: chain.after })
+            });
+            Ok(Admission { session: row.session, ticket: row.ticket, hashed, announced: false })
         })
     }
 
@@ -152,22 +150,22 @@ impl UploadRepository for MemoryRepository {
         })
     }
 
-    async fn save_chain(
-        &self,
-        tenant: &Tenant,
-        id: FileId,
-        number: PartNumber,
-        chain: Chain,
-    ) -> Result<()> {
+    async fn save_chains(&self, tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> Result<()> {
         self.transact(|state, _| {
             let Ok(SessionRow { session, .. }) = state.session(tenant, id) else {
                 return Ok(());
             };
-            let key = (session.content, number);
-            let part = state.parts.get(&key).cloned();
-            if let (UploadState::Sealed, Some(mut part)) = (session.state, part) {
-                part.chain = Some(chain);
-                state.parts.put(key, part);
+            if session.state.has_ended() {
+                return Ok(());
+            }
+            for PartChain { number, ticket, chain } in chains {
+                let key = (session.content, number);
+                if let Some(mut part) = state.parts.get(&key).cloned()
+                    && part.ticket == ticket
+                {
+                    part.chain = Some(chain);
+                    state.parts.put(key, part);
+                }
             }
             Ok(())
         })

@@ -1,15 +1,12 @@
 //! Completion of a sealed session: verify, then publish in one transaction. Whoever comes by may
 //! take it up again where another left off.
 
-use std::sync::Arc;
-
-use crate::backend::{Chain, Ending, Finished, Part, Publication, content_tag};
+use crate::backend::{Ending, Finished, PartChain, Publication, content_tag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::id::{FileId, FileNumber};
 use crate::record::{FileKey, FileRecord};
-use crate::store::open::{Trust, read_segments};
-use crate::store::{FileStore, Files, for_each_frame};
+use crate::store::{FileStore, Files};
 use crate::upload::{UploadSession, UploadState, UploadTarget};
 
 const PARTS_PAGE: u32 = 1000;
@@ -28,7 +25,7 @@ pub struct Completion {
 
 impl FileStore {
     pub(super) fn is_completing(&self, id: FileId) -> bool {
-        self.0.completing.lock().is_ok_and(|ids| ids.contains(&id))
+        self.0.completing.has(id)
     }
 
     /// Brings a sealed session to its end, or answers how it ended. `files` names the tenant.
@@ -39,7 +36,7 @@ impl FileStore {
     ) -> Result<Completion> {
         let session = match session.state {
             UploadState::Sealed => {
-                let _here = Completing::mark(self, session.id);
+                let _here = self.0.completing.enter(session.id);
                 self.publish_sealed(files, &session).await?
             }
             _ => session,
@@ -130,7 +127,13 @@ impl FileStore {
             for part in parts {
                 list.push((part.segment.size, part.segment.sha256));
                 if let Some(before) = whole.take() {
-                    whole = Some(self.continue_hash(files, session, part, before).await?);
+                    let (after, chain) = self.hash_through(before, &part).await?;
+                    if let Some(chain) = chain {
+                        let (number, ticket) = (part.number, part.ticket);
+                        let chains = vec![PartChain { number, ticket, chain }];
+                        self.0.repository.save_chains(&files.tenant, session.id, chains).await?;
+                    }
+                    whole = Some(after);
                 }
             }
         }
@@ -153,53 +156,9 @@ impl FileStore {
         }
         Ok(Verified { tag: content_tag(list.into_iter()), sha256 })
     }
-
-    async fn continue_hash(
-        &self,
-        files: &Files,
-        session: &UploadSession,
-        part: Part,
-        mut hasher: Hasher,
-    ) -> Result<Hasher> {
-        let before = hasher.digest();
-        if let Some(chain) = part.chain
-            && chain.before == before
-            && let Ok(after) = Hasher::resume(&chain.after)
-        {
-            return Ok(after);
-        }
-        let content = read_segments(Arc::clone(&self.0.blobs), [part.segment], Trust::Length);
-        for_each_frame(content, |frame| hasher.update(frame)).await?;
-        let chain = Chain { before, after: hasher.save() };
-        self.0.repository.save_chain(&files.tenant, session.id, part.number, chain).await?;
-        Ok(hasher)
-    }
 }
 
 struct Verified {
     tag: String,
     sha256: Option<Digest>,
-}
-
-/// Marks a session as being completed in this process, as long as it lives.
-struct Completing<'s> {
-    store: &'s FileStore,
-    id: FileId,
-}
-
-impl<'s> Completing<'s> {
-    fn mark(store: &'s FileStore, id: FileId) -> Self {
-        if let Ok(mut ids) = store.0.completing.lock() {
-            ids.insert(id);
-        }
-        Self { store, id }
-    }
-}
-
-impl Drop for Completing<'_> {
-    fn drop(&mut self) {
-        if let Ok(mut ids) = self.store.0.completing.lock() {
-            ids.remove(&self.id);
-        }
-    }
 }

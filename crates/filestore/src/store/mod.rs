@@ -1,5 +1,7 @@
 //! The store itself: every rule lives here, once, over any backend.
 
+mod busy;
+mod chain;
 mod complete;
 mod files;
 mod fsck;
@@ -12,8 +14,7 @@ mod search;
 mod sweep;
 mod uploads;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::StreamExt;
 
@@ -29,8 +30,9 @@ pub use uploads::Uploads;
 use crate::backend::{BlobStore, Repository, SignBlobs};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{BlobKey, FileId, StoreId, Subject, Tenant};
+use crate::id::{BlobKey, StoreId, Subject, Tenant};
 use crate::memory::{MemoryBlobs, MemoryRepository};
+use crate::store::busy::Busy;
 use crate::store::open::Trust;
 use crate::stream::ByteStream;
 
@@ -52,7 +54,9 @@ struct Inner {
     signer: Option<Arc<dyn SignBlobs>>,
     /// Sessions whose completion runs in this process, so that whoever merely asks for their
     /// status does not start it a second time.
-    completing: Mutex<HashSet<FileId>>,
+    completing: Busy,
+    /// Sessions whose parts are being caught up with in this process.
+    hashing: Busy,
 }
 
 /// Puts a [`FileStore`] together.
@@ -69,14 +73,7 @@ pub struct FileStoreBuilder {
 impl FileStore {
     /// A store over these backends.
     pub fn builder(blobs: impl BlobStore, repository: impl Repository) -> FileStoreBuilder {
-        FileStoreBuilder {
-            blobs: Arc::new(blobs),
-            repository: Arc::new(repository),
-            limits: Limits::default(),
-            clock: Arc::new(SystemClock),
-            trust: Trust::default(),
-            signer: None,
-        }
+        FileStoreBuilder::new(Arc::new(blobs), Arc::new(repository))
     }
 
     /// A store that keeps everything in memory and forgets it at the end.
@@ -107,6 +104,18 @@ impl FileStore {
 }
 
 impl FileStoreBuilder {
+    /// A store over backends that are chosen while the program runs.
+    pub fn new(blobs: Arc<dyn BlobStore>, repository: Arc<dyn Repository>) -> Self {
+        Self {
+            blobs,
+            repository,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            trust: Trust::default(),
+            signer: None,
+        }
+    }
+
     /// Other limits than the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -167,7 +176,8 @@ impl FileStoreBuilder {
             clock,
             trust,
             signer,
-            completing: Mutex::default(),
+            completing: Busy::default(),
+            hashing: Busy::default(),
         }))
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::backend::{BlobStore, Place, Segment, SignBlobs, StoredFile};
+use crate::backend::{BlobStore, Place, Segment, SignBlobs, SignedGet, StoredFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, Hasher};
 use crate::range::RangeSpec;
@@ -83,23 +82,22 @@ impl OpenFile {
         Ok(ByteStream::from_results(joined))
     }
 
-    /// A URL by which whoever holds it reads the content straight from the blob store, for `lifetime`
-    /// from now, also when the file is deleted meanwhile or may be seen no more. The answer has the
-    /// bytes and says nothing of name and type.
+    /// A URL by which whoever holds it reads the content straight from the blob store, as `get` says,
+    /// also when the file is deleted meanwhile or may be seen no more.
     ///
     /// `None` where there is no such URL, and the content must be [read](Self::read) here: the store
     /// was not [told](crate::FileStoreBuilder::sign_blobs) how to make any, or
-    /// [verifies](crate::FileStoreBuilder::verify_reads) what is read; or the content is not a
-    /// single blob, but inline, empty, or in parts.
+    /// [verifies](crate::FileStoreBuilder::verify_reads) what is read; the content is not a single
+    /// blob, but inline, empty, or in parts; or the blob store's answers cannot say what `get` wants.
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) when there are no URLs for so long;
     /// [`Unavailable`](ErrorKind::Unavailable).
-    pub async fn signed_url(&self, lifetime: Duration) -> Result<Option<String>> {
+    pub async fn signed_url(&self, get: &SignedGet) -> Result<Option<String>> {
         let (Some(signer), Trust::Length) = (&self.signer, self.trust) else { return Ok(None) };
         match self.segments.as_slice() {
             &[Segment { size, place: Place::Blob(key), .. }] if size == self.content.size => {
-                signer.sign(key, lifetime).await.map(Some)
+                signer.sign(key, get).await
             }
             _ => Ok(None),
         }

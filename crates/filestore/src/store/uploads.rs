@@ -1,8 +1,10 @@
 //! Chunked uploads: parts in any order, in parallel, and again.
 
-use crate::backend::{BeginUpload, Chain, Ending, Part};
+use futures::future::join;
+
+use crate::backend::{BeginUpload, Chain, Ending, Hashed, Part};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::{HashState, Hasher};
+use crate::hash::Hasher;
 use crate::id::{ContentId, FileId};
 use crate::record::{Expect, FileKey};
 use crate::store::Files;
@@ -102,11 +104,9 @@ impl Uploads {
         check_total(&session, number, total)?;
 
         let limits = store.limits();
-        let chain = if session.expect.sha256.is_some() {
-            continued_hash(number, admission.previous.as_ref())?
-        } else {
-            None
-        };
+        let is_hashed = session.expect.sha256.is_some();
+        let chain =
+            if is_hashed { continued_hash(number, admission.hashed.as_ref())? } else { None };
         let before = chain.as_ref().map(Hasher::digest);
         let intake = Intake {
             expect,
@@ -117,8 +117,22 @@ impl Uploads {
         };
         let stored = store.ingest(content.into(), intake).await?;
         let chain = before.zip(stored.whole).map(|(before, after)| Chain { before, after });
-        let part = Part { number, segment: stored.segment, ticket: admission.ticket, chain };
-        store.0.repository.put_part(&self.files.tenant, id, total, part).await
+        let mut part = Part { number, segment: stored.segment, ticket: admission.ticket, chain };
+        let repository = &store.0.repository;
+        let caught_up = if is_hashed && part.chain.is_none() {
+            // What cannot be read now is read at completion, which says what is wrong with it.
+            store.catch_up(&self.files, &session, admission.hashed, &mut part).await
+        } else {
+            Ok(Vec::new())
+        };
+        let put = repository.put_part(&self.files.tenant, id, total, part);
+        match caught_up {
+            // Both at once, so that they share a commit; nothing is lost with the chains.
+            Ok(chains) if !chains.is_empty() => {
+                join(put, repository.save_chains(&self.files.tenant, id, chains)).await.0
+            }
+            _ => put.await,
+        }
     }
 
     /// A session. One whose completion was cut off, by a crash for instance, is completed first; one
@@ -298,10 +312,10 @@ fn check_total(
 }
 
 /// The hash of everything before part `number`, where it is known.
-fn continued_hash(number: PartNumber, previous: Option<&HashState>) -> Result<Option<Hasher>> {
-    match (number, previous) {
-        (1, _) => Ok(Some(Hasher::default())),
-        (_, Some(state)) => Hasher::resume(state).map(Some),
-        (_, None) => Ok(None),
+fn continued_hash(number: PartNumber, hashed: Option<&Hashed>) -> Result<Option<Hasher>> {
+    match hashed {
+        _ if number == 1 => Ok(Some(Hasher::default())),
+        Some(hashed) if hashed.number + 1 == number => Hasher::resume(&hashed.state).map(Some),
+        _ => Ok(None),
     }
 }

@@ -33,7 +33,7 @@ const IMAGE_ID: &str = "idempiere.imageId";
 const PAGE: u32 = 1000;
 
 pub(super) async fn begin(call: Call<'_>) -> Result<Answer, Fault> {
-    let Call { files, head, body, principal, host } = call;
+    let Call { files, head, body, principal, host, .. } = call;
     let Object(begin) = read_json::<Object<BeginBody>>(head.headers(), body).await?;
     let Begin { file_name, content_type, file_size, chunk_size, sha256, location, life } =
         begin.checked()?;
@@ -325,11 +325,11 @@ async fn completed(files: &Files, id: FileId) -> Result<(), Fault> {
 }
 
 pub(super) async fn file(call: Call<'_>, id: FileId, form: Form) -> Result<Answer, Fault> {
-    let Call { files, head, .. } = call;
+    let Call { files, head, redirects, .. } = call;
     completed(&files, id).await?;
     let file = download::open(&files, id, head).await.map_err(|error| named(error, id))?;
     match form {
-        Form::Binary => serve(&file, head).await,
+        Form::Binary => serve(&file, head, redirects).await,
         Form::Json => {
             let size = file.content().size;
             let (body, left) = base64_json(file.read_all().await?, size);
@@ -340,10 +340,14 @@ pub(super) async fn file(call: Call<'_>, id: FileId, form: Form) -> Result<Answe
     }
 }
 
-async fn serve(file: &filestore::OpenFile, head: Head<'_>) -> Result<Answer, Fault> {
+async fn serve(
+    file: &filestore::OpenFile,
+    head: Head<'_>,
+    redirect: bool,
+) -> Result<Answer, Fault> {
     let Attributes { name, content_type, .. } = &file.record.attributes;
     let content_type = served_type(Some(content_type.as_deref().unwrap_or_else(|| type_of(name))));
-    let presentation = Presentation { name, content_type, kind: Kind::Attachment };
+    let presentation = Presentation { name, content_type, kind: Kind::Attachment, redirect };
     download::serve(file, head, presentation).await
 }
 
@@ -395,5 +399,5 @@ pub(super) async fn attachment(
     let found = attached.into_iter().rfind(|file| file.attributes.name == name);
     let found = found.ok_or_else(|| Error::not_found(format!("Attachment not found\n{name}")))?;
     let file = download::open(&call.files, found.id, call.head).await?;
-    serve(&file, call.head).await
+    serve(&file, call.head, call.redirects).await
 }

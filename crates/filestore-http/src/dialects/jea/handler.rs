@@ -91,8 +91,12 @@ fn boundary_of(start: &Bytes) -> Option<Boundary> {
 pub(super) async fn download(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
     let file = download::open(&call.files, id, call.head).await?;
     let name = handle(id);
-    let presentation =
-        Presentation { name: &name, content_type: served_type(None), kind: Kind::Attachment };
+    let presentation = Presentation {
+        name: &name,
+        content_type: served_type(None),
+        kind: Kind::Attachment,
+        redirect: call.redirects,
+    };
     download::serve(&file, call.head, presentation).await
 }
 
@@ -101,7 +105,8 @@ pub(super) async fn view(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {
     let name = handle(id);
     let content_type = served_type(file.record.attributes.content_type.as_deref());
     let kind = call.host.inline.kind(&content_type);
-    download::serve(&file, call.head, Presentation { name: &name, content_type, kind }).await
+    let presentation = Presentation { name: &name, content_type, kind, redirect: call.redirects };
+    download::serve(&file, call.head, presentation).await
 }
 
 pub(super) async fn delete(call: Call<'_>, id: FileId) -> Result<Answer, Fault> {

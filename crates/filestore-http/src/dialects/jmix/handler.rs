@@ -77,9 +77,14 @@ pub(super) async fn download(call: Call<'_>, wanted: Wanted) -> Result<Answer, F
     let content_type = served_type(Some(of_name(&reference.name)));
     let kind =
         if wanted.attachment { Kind::Attachment } else { call.host.inline.kind(&content_type) };
-    let presentation = Presentation { name: &reference.name, content_type, kind };
+    let redirect = call.redirects;
+    let presentation = Presentation { name: &reference.name, content_type, kind, redirect };
     let mut answer = download::serve(&file, call.head, presentation).await?;
     let headers = answer.headers_mut();
+    // What is not to be kept at all is not made to be asked for again.
+    if headers.contains_key(header::LOCATION) {
+        return Ok(answer);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(header::EXPIRES, HeaderValue::from_static("0"));

@@ -62,6 +62,7 @@ pub(super) async fn download(call: Call<'_>, id: FileId) -> Result<Answer, Fault
         name: &file.record.attributes.name,
         content_type: served_type(Some(content_type(&file.record))),
         kind: Kind::Attachment,
+        redirect: call.redirects,
     };
     let mut answer = download::serve(&file, call.head, presentation).await?;
     let deny = HeaderValue::from_static("DENY");

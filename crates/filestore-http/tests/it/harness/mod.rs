@@ -8,7 +8,7 @@ mod world;
 pub(crate) use ask::Ask;
 pub(crate) use reply::Reply;
 pub(crate) use tokens::{TENANT, Token};
-pub(crate) use world::{HOST, MAX_FILE, World};
+pub(crate) use world::{BUCKET, HOST, MAX_FILE, World};
 
 /// Every backend there is: `then` is expanded once for each, which names a constructor of
 /// [`World`].

@@ -4,9 +4,11 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
+use filestore::backend::{SignBlobs, SignedGet};
 use filestore::{
-    Clock, Cond, Durability, FileStore, Files, FsBlobs, Limits, MemoryBlobs, MemoryRepository,
-    Subject, SystemClock, Tenant,
+    BlobKey, Clock, Cond, Durability, FileStore, Files, FsBlobs, Limits, MemoryBlobs,
+    MemoryRepository, Subject, SystemClock, Tenant,
 };
 use filestore_http::auth::Secret;
 use filestore_http::dialects::{Cdf, Entity, Idempiere, Jea, Jmix, Molgenis};
@@ -47,6 +49,15 @@ impl World {
         let repository = MemoryRepository::with_clock(Arc::clone(&clock));
         let builder = FileStore::builder(blobs, repository).clock(Arc::clone(&clock));
         Self::over(builder.limits(limits()).open().await.unwrap(), clock, None)
+    }
+
+    /// Over a store in memory whose blobs have URLs, to which these dialects redirect.
+    pub(crate) async fn redirecting(dialects: &[&str]) -> Self {
+        let blobs = FileStore::builder(MemoryBlobs::new(), MemoryRepository::new());
+        let store = blobs.sign_blobs(Bucket).limits(limits()).open().await.unwrap();
+        let builder = Self::builder(&store, Arc::new(SystemClock));
+        let adapter = builder.redirect_downloads(dialects.iter().copied()).build();
+        Self { adapter, store, _dir: None }
     }
 
     /// Over SQLite and a folder. Nothing here survives the test, so that nothing is synced.
@@ -169,6 +180,28 @@ impl World {
             assert_eq!(reply.header("x-content-type-options"), "nosniff", "{reply:?}");
         }
         reply
+    }
+}
+
+/// Where the blobs of a [redirecting](World::redirecting) server are said to be.
+pub(crate) const BUCKET: &str = "https://bucket.test/";
+
+/// Makes URLs that say everything they were made of.
+#[derive(Debug)]
+struct Bucket;
+
+#[async_trait]
+impl SignBlobs for Bucket {
+    async fn sign(&self, key: BlobKey, get: &SignedGet) -> filestore::Result<Option<String>> {
+        let SignedGet { lifetime, content_type, content_disposition } = get;
+        let text = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default();
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        };
+        let (type_, disposition) = (text(content_type), text(content_disposition));
+        let lifetime = lifetime.as_secs();
+        Ok(Some(format!("{BUCKET}{key}?for={lifetime}&type={type_}&as={disposition}")))
     }
 }
 

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, Announcement, BeginUpload, BlobState, Chain, Change, Content, ContentRepository,
-    ContentSource, Ending, FileRepository, Finished, KnownBlob, LedgerRepository, NewContent, Part,
-    Publication, RecordRepository, Sealed, Segment, StoredFile, UploadRepository,
+    Admission, Announcement, BeginUpload, BlobState, Change, Content, ContentRepository,
+    ContentSource, Ending, FileRepository, Finished, Kept, KnownBlob, LedgerRepository, NewContent,
+    Part, PartChain, Publication, RecordRepository, Sealed, Segment, StoredFile,
+    TransferRepository, UploadRepository,
 };
 use filestore::conformance::{
-    Fixture, completions, contents, endings, files, ledger, queries, races, records, uploads,
+    Fixture, completions, contents, endings, files, ledger, queries, races, records, transfers,
+    uploads,
 };
 use filestore::{
     BlobKey, Cond, ContentId, ErrorKind, Expected, FileId, FileKey, FileQuery, FileRecord,
@@ -44,6 +46,7 @@ super::caught! {
     AdmitsLate: an_admission_past_the_time by uploads::time_counts_at_admission_only;
     MixesOwners: sessions_of_other_owners by uploads::sessions_are_listed_by_owner;
     SealsGaps: a_seal_over_gaps by completions::a_gap_is_incomplete;
+    ChainsReplaced: a_chain_for_whatever_part_is_there by uploads::a_replaced_part_takes_no_chain;
     SealsTwice: a_seal_that_is_first_twice by races::of_two_seals_one_is_first;
     BringsBack: a_completion_that_brings_a_file_back by completions::a_deleted_file_stays_deleted;
     SwapsBack: a_completion_that_swaps_content_back by completions::replaced_content_stays_replaced;
@@ -63,6 +66,10 @@ super::caught! {
     IgnoresExpected: a_record_written_over by records::what_is_there_must_be_what_is_expected;
     SortsByCase: records_in_order_of_letters by records::records_are_listed_by_the_bytes_of_their_keys;
     RepeatsNumbers: a_counter_that_repeats by records::a_counter_never_repeats;
+    HidesSessions: sessions_of_one_owner by transfers::sessions_of_every_owner_are_listed;
+    AdoptsOver: an_adoption_that_replaces by transfers::what_is_here_stays_as_it_is;
+    AdoptsOpen: an_open_session_adopted by transfers::an_open_session_is_not_adopted;
+    HidesCounters: counters_that_are_not_listed by transfers::every_counter_is_listed;
 }
 
 #[derive(Debug)]
@@ -247,7 +254,7 @@ impl UploadRepository for Broken {
             }
             Err(error) if self.has(Flaw::AdmitsLate) && error.kind() == ErrorKind::Expired => {
                 let session = self.inner.session(tenant, id).await?;
-                Ok(Admission { session, ticket: u64::from(u32::MAX), previous: None, announced })
+                Ok(Admission { session, ticket: u64::from(u32::MAX), hashed: None, announced })
             }
             admitted => admitted,
         }
@@ -270,14 +277,19 @@ impl UploadRepository for Broken {
         put
     }
 
-    async fn save_chain(
+    async fn save_chains(
         &self,
         tenant: &Tenant,
         id: FileId,
-        number: PartNumber,
-        chain: Chain,
+        mut chains: Vec<PartChain>,
     ) -> Result<()> {
-        self.inner.save_chain(tenant, id, number, chain).await
+        if self.has(Flaw::ChainsReplaced) {
+            let there = self.inner.parts(tenant, id, 0, u32::MAX).await?;
+            for (chain, part) in chains.iter_mut().zip(there) {
+                chain.ticket = part.ticket;
+            }
+        }
+        self.inner.save_chains(tenant, id, chains).await
     }
 
     async fn seal(&self, tenant: &Tenant, id: FileId) -> Result<Sealed> {
@@ -492,5 +504,60 @@ impl ContentRepository for Broken {
 
     async fn quarantine(&self, id: ContentId, damaged: bool) -> Result<()> {
         self.inner.quarantine(id, damaged && !self.has(Flaw::LoadsDamaged)).await
+    }
+}
+
+#[async_trait]
+impl TransferRepository for Broken {
+    async fn tenants(&self, after: Option<&Tenant>, limit: u32) -> Result<Vec<Tenant>> {
+        self.inner.tenants(after, limit).await
+    }
+
+    async fn all_sessions(
+        &self,
+        tenant: &Tenant,
+        after: Option<FileId>,
+        limit: u32,
+    ) -> Result<Vec<UploadSession>> {
+        let mut sessions = self.inner.all_sessions(tenant, after, limit).await?;
+        if self.has(Flaw::HidesSessions) {
+            sessions.retain(|session| session.owner.as_str() == "ann");
+        }
+        Ok(sessions)
+    }
+
+    async fn all_records(
+        &self,
+        tenant: &Tenant,
+        after: Option<(&str, &str)>,
+        limit: u32,
+    ) -> Result<Vec<OtherRecord>> {
+        self.inner.all_records(tenant, after, limit).await
+    }
+
+    async fn counters(&self, tenant: &Tenant) -> Result<Vec<(String, u32)>> {
+        let mut counters = self.inner.counters(tenant).await?;
+        if self.has(Flaw::HidesCounters) {
+            counters.pop();
+        }
+        Ok(counters)
+    }
+
+    async fn adopt(&self, tenant: &Tenant, mut kept: Kept) -> Result<()> {
+        if self.has(Flaw::AdoptsOver) {
+            for record in &kept.records {
+                let removal = RecordChange {
+                    kind: record.kind.clone(),
+                    key: record.key.clone(),
+                    expected: Expected::Anything,
+                    body: None,
+                };
+                self.inner.write_records(tenant, vec![removal], record.updated).await.ok();
+            }
+        }
+        if self.has(Flaw::AdoptsOpen) {
+            kept.sessions.retain(|session| session.state.has_ended());
+        }
+        self.inner.adopt(tenant, kept).await
     }
 }

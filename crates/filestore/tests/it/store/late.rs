@@ -13,7 +13,7 @@ super::cases! {
 }
 
 /// Where a completion stops while another overtakes it.
-const PLACES: [&str; 6] = ["seal done", "parts", "parts done", "save_chain", "get", "finish"];
+const PLACES: [&str; 6] = ["seal done", "parts", "parts done", "save_chains", "get", "finish"];
 
 /// A session whose parts are there, in an order that makes its completion read them.
 async fn filled(rig: &Rig, new: NewUpload) -> filestore::FileId {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, Announcement, BeginUpload, BlobInfo, BlobStore, Chain, Change, Content,
-    ContentRepository, Ending, FileRepository, Finished, KnownBlob, LedgerRepository, Part,
-    Publication, RecordRepository, Repository, Sealed, Segment, StoredFile, UploadRepository,
+    Admission, Announcement, BeginUpload, BlobInfo, BlobStore, Change, Content, ContentRepository,
+    Ending, FileRepository, Finished, Kept, KnownBlob, LedgerRepository, Part, PartChain,
+    Publication, RecordRepository, Repository, Sealed, Segment, StoredFile, TransferRepository,
+    UploadRepository,
 };
 use filestore::simulation::Faults;
 use filestore::{
@@ -169,7 +170,7 @@ pass_on! {
             -> Admission;
         put_part(tenant: &Tenant, id: FileId, total: Option<PartNumber>, part: Part)
             -> UploadSession;
-        save_chain(tenant: &Tenant, id: FileId, number: PartNumber, chain: Chain) -> ();
+        save_chains(tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> ();
         seal(tenant: &Tenant, id: FileId) -> Sealed;
         finish(tenant: &Tenant, id: FileId, publication: Publication) -> Finished;
         end(tenant: &Tenant, id: FileId, ending: Ending) -> UploadSession;
@@ -208,5 +209,15 @@ pass_on! {
         fragmented(segments: u32, average: u64, limit: u32) -> Vec<Content>;
         replace_segments(id: ContentId, expected: u32, segments: Vec<Segment>) -> bool;
         quarantine(id: ContentId, damaged: bool) -> ();
+    }
+}
+
+pass_on! {
+    TransferRepository {
+        tenants(after: Option<&Tenant>, limit: u32) -> Vec<Tenant>;
+        all_sessions(tenant: &Tenant, after: Option<FileId>, limit: u32) -> Vec<UploadSession>;
+        all_records(tenant: &Tenant, after: Option<(&str, &str)>, limit: u32) -> Vec<OtherRecord>;
+        counters(tenant: &Tenant) -> Vec<(String, u32)>;
+        adopt(tenant: &Tenant, kept: Kept) -> ();
     }
 }

@@ -315,7 +315,7 @@ async fn one_completion_is_the_first(rig: Rig) {
 
 /// Another completion ends while this one verifies: the parts are gone then, and nothing is wrong.
 async fn a_completion_that_another_overtakes_answers_the_same(rig: Rig) {
-    for place in ["parts", "parts done", "save_chain", "get", "finish", "finish done"] {
+    for place in ["parts", "parts done", "save_chains", "get", "finish", "finish done"] {
         let content = [noise(BIG), noise(BIG + 1)].concat();
         let expect = super::rig::digest_of(&content);
         let id = rig.uploads().begin(NewUpload { expect, ..new() }).await.unwrap().id;
@@ -384,7 +384,7 @@ async fn an_abort_is_repeated(rig: Rig) {
 }
 
 async fn a_completion_that_is_canceled_publishes_nothing(rig: Rig) {
-    for place in ["parts", "parts done", "save_chain", "get", "finish"] {
+    for place in ["parts", "parts done", "save_chains", "get", "finish"] {
         let content = [noise(BIG), noise(BIG + 1)].concat();
         let expect = super::rig::digest_of(&content);
         let id = rig.uploads().begin(NewUpload { expect, ..new() }).await.unwrap().id;

@@ -8,6 +8,9 @@ use super::rig::{BIG, Rig, digest_of, noise, refused};
 super::cases! {
     parts_in_order_are_not_read_again
     parts_out_of_order_are_read_where_they_must_be
+    whoever_comes_next_catches_up
+    catching_up_ends_somewhere
+    a_part_is_taken_though_one_before_it_is_lost
     an_identical_part_sent_again_keeps_the_chain
     a_changed_part_breaks_the_chain
     parts_on_other_nodes_go_on_with_the_hash
@@ -63,6 +66,44 @@ async fn parts_out_of_order_are_read_where_they_must_be(rig: Rig) {
         }
         assert_eq!(complete(&rig, id, &content).await, reads, "{order:?}");
     }
+}
+
+/// Each number is that of a part, and of the parts that are read while it is put.
+async fn puts_read(rig: &Rig, id: FileId, puts: &[(u32, usize)]) {
+    for &(number, reads) in puts {
+        rig.blobs.reads.lock().unwrap().clear();
+        put(rig, id, number, part(number)).await;
+        assert_eq!(rig.blobs.reads.lock().unwrap().len(), reads, "part {number}");
+    }
+}
+
+async fn whoever_comes_next_catches_up(rig: Rig) {
+    let content = whole(1..=7);
+    let id = begin(&rig, &content).await;
+    // A part that comes when the one before it is not hashed is read together with that.
+    puts_read(&rig, id, &[(2, 0), (1, 0), (3, 2), (4, 0), (6, 0), (5, 0), (7, 2)]).await;
+    assert_eq!(complete(&rig, id, &content).await, 0);
+}
+
+async fn catching_up_ends_somewhere(rig: Rig) {
+    let content = whole(1..=9);
+    let id = begin(&rig, &content).await;
+    puts_read(&rig, id, &[(2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (1, 0)]).await;
+    puts_read(&rig, id, &[(8, 4), (9, 4)]).await;
+    assert_eq!(complete(&rig, id, &content).await, 0);
+}
+
+async fn a_part_is_taken_though_one_before_it_is_lost(rig: Rig) {
+    let content = whole(1..=3);
+    let id = begin(&rig, &content).await;
+    put(&rig, id, 2, part(2)).await;
+    let key = rig.only_blob().await;
+    put(&rig, id, 1, part(1)).await;
+    rig.blobs.inner.delete(key).await.unwrap();
+    put(&rig, id, 3, part(3)).await;
+    refused(rig.uploads().complete(id).await, ErrorKind::Internal);
+    rig.damage(key, part(2)).await;
+    assert_eq!(complete(&rig, id, &content).await, 2);
 }
 
 async fn an_identical_part_sent_again_keeps_the_chain(rig: Rig) {
@@ -148,8 +189,8 @@ async fn a_completion_that_starts_over_reads_on(rig: Rig) {
     for number in [4, 3, 2, 1] {
         put(&rig, id, number, part(number)).await;
     }
-    rig.hooks.at("save_chain done", async { Ok(()) });
-    rig.hooks.at("save_chain done", async { Err(filestore::Error::unavailable("it went down")) });
+    rig.hooks.at("save_chains done", async { Ok(()) });
+    rig.hooks.at("save_chains done", async { Err(filestore::Error::unavailable("it went down")) });
     refused(rig.uploads().complete(id).await, ErrorKind::Unavailable);
     // Of three that had to be read, two have been.
     assert_eq!(complete(&rig, id, &content).await, 1);

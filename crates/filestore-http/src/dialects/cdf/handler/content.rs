@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use filestore::{Error, ErrorKind, FileNumber};
+use filestore::{Error, ErrorKind, FileNumber, FileRecord};
 use http::{Method, StatusCode};
 
 use super::{Project, check_items};
@@ -51,13 +51,45 @@ impl Project<'_> {
         if !empty.is_empty() {
             return Err(not_uploaded(empty.into_iter().map(|(name, _)| name).collect()).into());
         }
-        let link = |(file, record): (Identifier, &filestore::FileRecord)| {
-            let below = format!("{}/content", record.number.get());
-            let download_url = self.link(Method::GET, &below, lifetime)?;
-            Ok(Download { file, download_url })
-        };
-        let links = named().map(link).collect::<filestore::Result<Vec<_>>>()?;
+        let mut links = Vec::with_capacity(records.len());
+        for (file, record) in named() {
+            let download_url = match self.direct_link(record, lifetime).await? {
+                Some(url) => url,
+                None => {
+                    let below = format!("{}/content", record.number.get());
+                    self.link(Method::GET, &below, lifetime)?
+                }
+            };
+            links.push(Download { file, download_url });
+        }
         Ok(json(StatusCode::OK, &Items::from(links)))
+    }
+
+    /// A link past this server, where there are any.
+    async fn direct_link(
+        &self,
+        record: &FileRecord,
+        lifetime: Duration,
+    ) -> filestore::Result<Option<String>> {
+        if !self.redirects {
+            return Ok(None);
+        }
+        match self.files.open(record.id, None).await {
+            Ok(file) => download::link(&file, &self.presentation(&file.record), lifetime).await,
+            // It went meanwhile; whoever follows the other link learns of it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn presentation<'r>(&self, record: &'r FileRecord) -> Presentation<'r> {
+        let attributes = &record.attributes;
+        Presentation {
+            name: &attributes.name,
+            content_type: served_type(attributes.content_type.as_deref()),
+            kind: Kind::Attachment,
+            redirect: self.redirects,
+        }
     }
 
     /// The type a client sends with content is not looked at: the file has its own, or none.
@@ -76,13 +108,7 @@ impl Project<'_> {
     pub(super) async fn get_content(&self, id: FileNumber) -> Result<Answer, Fault> {
         let opened = download::open(&self.files, id, self.head).await;
         let file = opened.map_err(|error| named(error, id))?;
-        let attributes = &file.record.attributes;
-        let presentation = Presentation {
-            name: &attributes.name,
-            content_type: served_type(attributes.content_type.as_deref()),
-            kind: Kind::Attachment,
-        };
-        download::serve(&file, self.head, presentation).await
+        download::serve(&file, self.head, self.presentation(&file.record)).await
     }
 }
 

@@ -38,13 +38,14 @@ pub(super) struct Project<'c> {
     head: Head<'c>,
     host: &'c Host,
     place: Place,
+    redirects: bool,
 }
 
 /// Does what the action says.
 pub(super) async fn handle(dialect: &Cdf, action: Action, call: Call<'_>) -> Result<Answer, Fault> {
-    let Call { files, principal, head, body, host } = call;
+    let Call { files, principal, head, body, host, redirects } = call;
     let Cdf { place } = *dialect;
-    let project = Project { files, principal, head, host, place };
+    let project = Project { files, principal, head, host, place, redirects };
     match action {
         Action::Create { overwrite } => project.create(body, overwrite).await,
         Action::BeginParts { overwrite, parts } => {
