@@ -131,19 +131,17 @@ impl Blobs {
                 FsBlobs::open(folder, opening.durability).map(|it| Arc::new(it) as _)
             }
             Self::Disk(_) => return Err(format!("there are no blobs in {self}")),
-            Self::Bucket(url) => ObjectBlobs::connect(url, credentials(), ObjectOptions::default())
+            Self::Bucket(url) => ObjectBlobs::connect(url, environment(), ObjectOptions::default())
                 .map(|it| Arc::new(it) as _),
         };
         opened.map_err(|error| explain(self, &error))
     }
 }
 
-/// What the environment says of the services. Their settings have names without such a prefix, too,
-/// which mean other things to other programs.
-fn credentials() -> impl Iterator<Item = (String, String)> {
+/// The variables, among which the services' credentials and settings are. What is no text is none.
+fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|it| name.starts_with(it)))
 }
 
 impl FromStr for Metadata {
