@@ -22,9 +22,29 @@ pub(crate) struct Options {
     /// Address to listen on [default: 127.0.0.1:8080]
     #[arg(long, global = true, env = "FILESTORE_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Folder of the data [default: ./filestore-data]
+    /// Folder of what is kept on this machine [default: ./filestore-data]
     #[arg(long, global = true, env = "FILESTORE_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Where metadata are kept: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE, which nodes
+    /// share [default: in the data folder]
+    #[arg(
+        long,
+        global = true,
+        env = "FILESTORE_METADATA",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub metadata: Option<String>,
+    /// Where bytes are kept: file:PATH, or s3://BUCKET/PREFIX, gs:// or az://, which nodes share
+    /// [default: in the data folder]
+    #[arg(
+        long,
+        global = true,
+        env = "FILESTORE_BLOBS",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub blobs: Option<String>,
     /// How clients reach the server; begins every absolute URL
     #[arg(long, global = true, env = "FILESTORE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,

@@ -19,6 +19,11 @@ pub(crate) fn secret(config: &Config) -> Result<Secret, String> {
         Err(std::env::VarError::NotPresent) => match &config.tokens.secret_file {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|error| format!("cannot read {}: {error}", path.display()))?,
+            None if config.metadata.is_shared() => {
+                return Err("nodes that share metadata need one secret: set FILESTORE_JWT_SECRET \
+                     or --jwt-secret-file"
+                    .into());
+            }
             None => kept_secret(&config.data).map_err(|error| {
                 format!("cannot keep a secret in {}: {error}", config.data.display())
             })?,

@@ -9,12 +9,9 @@ use super::config::Config;
 pub(crate) fn of(config: &Config, address: SocketAddr) -> String {
     let mut text = format!("filestore listens on http://{address}\n\n");
     // Writing to a string does not fail.
-    let _ = writeln!(
-        text,
-        "  data      {} (durability {})",
-        config.data.display(),
-        format!("{:?}", config.durability).to_lowercase(),
-    );
+    let durability = format!("{:?}", config.durability).to_lowercase();
+    let _ = writeln!(text, "  metadata  {} (durability {durability})", config.metadata);
+    let _ = writeln!(text, "  blobs     {}", config.blobs);
     let url = config.origins.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     for dialect in &config.dialects {
         let _ = writeln!(text, "  dialect   {dialect:<9} {url}{}", mount(dialect));
@@ -71,6 +68,7 @@ fn token_command(config: &Config) -> String {
         Some(file) => {
             let _ = write!(command, " --jwt-secret-file {}", quoted(&absolute(file)));
         }
+        None if config.metadata.is_shared() => {}
         None => {
             let _ = write!(command, " --data {}", quoted(&absolute(&config.data)));
         }

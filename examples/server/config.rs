@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::args::Options;
+use super::backends::{Blobs, Metadata};
 
 /// Every dialect there is, in the order they are shown.
 pub(crate) const DIALECTS: [&str; 5] = ["jea", "cdf", "molgenis", "jmix", "idempiere"];
@@ -22,6 +23,8 @@ pub(crate) const DIALECTS: [&str; 5] = ["jea", "cdf", "molgenis", "jmix", "idemp
 pub(crate) struct Config {
     pub listen: SocketAddr,
     pub data: PathBuf,
+    pub metadata: Metadata,
+    pub blobs: Blobs,
     pub durability: Durability,
     pub dialects: Vec<String>,
     pub origins: Origins,
@@ -54,6 +57,8 @@ pub(crate) struct Tokens {
 struct File {
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    metadata: Option<String>,
+    blobs: Option<String>,
     public_url: Option<String>,
     dialects: Option<Vec<String>>,
     durability: Option<String>,
@@ -101,10 +106,15 @@ impl Config {
         let (limits, serving) = file.limits.apply();
         let durability = options.durability.clone().or(file.durability);
         let listen = options.listen.or(file.listen);
+        let data = options.data.clone().or(file.data).unwrap_or_else(|| "filestore-data".into());
+        let metadata = options.metadata.clone().or(file.metadata);
+        let blobs = options.blobs.clone().or(file.blobs);
         let public_url = options.public_url.clone().or(file.public_url);
         Ok(Self {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            data: options.data.clone().or(file.data).unwrap_or_else(|| "filestore-data".into()),
+            metadata: metadata.map_or_else(|| Ok(Metadata::within(&data)), |url| url.parse())?,
+            blobs: blobs.map_or_else(|| Ok(Blobs::within(&data)), |url| url.parse())?,
+            data,
             durability: parse_durability(durability.as_deref())?,
             dialects: known_dialects(options.dialects.clone().or(file.dialects))?,
             origins: Origins {
@@ -139,8 +149,12 @@ impl File {
     fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        // The line itself is not shown: it may hold a password.
         toml::from_str(&text).map_err(|error| {
-            format!("{}: {}", path.display(), error.to_string().replace('\n', " ").trim())
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+            let message = error.message().replace('\n', " ");
+            format!("{}, line {line}: {}", path.display(), message.trim())
         })
     }
 }

@@ -1,46 +1,58 @@
-//! The data folder: database, blobs, secret, lock.
+//! The store that the configuration names, and what is kept on this machine: secret, locks.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-use filestore::{FileStore, FsBlobs};
-use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
+use filestore::{FileStore, FileStoreBuilder};
 
+use super::backends::{Opening, explain, make_folder};
 use super::config::Config;
 
 const LOCK: &str = "lock";
 
-/// Opens the store, and never makes one: a mistyped folder is no empty store that is well.
-pub(crate) async fn open_existing(config: &Config) -> Result<FileStore, String> {
-    if !config.data.join(DATABASE).exists() {
-        return Err(format!("there is no store in {}", config.data.display()));
-    }
-    open(config).await
-}
-
 /// Opens the store, or makes it.
 pub(crate) async fn open(config: &Config) -> Result<FileStore, String> {
-    let dir = &config.data;
-    create(dir)?;
-    let blobs = FsBlobs::open(dir, config.durability).map_err(|error| explain(dir, &error))?;
-    let mut options = SqliteOptions { durability: config.durability, ..SqliteOptions::default() };
-    if let Some(reserve) = config.reserve {
-        options.reserve = reserve;
-    }
-    let repository = SqliteRepository::open(dir.join(DATABASE), options)
-        .map_err(|error| explain(dir, &error))?;
-    let mut store = FileStore::builder(blobs, repository).limits(config.limits.clone());
+    open_as(config, true).await
+}
+
+/// Opens the store, and never makes one.
+pub(crate) async fn open_existing(config: &Config) -> Result<FileStore, String> {
+    open_as(config, false).await
+}
+
+async fn open_as(config: &Config, create: bool) -> Result<FileStore, String> {
+    let Config { metadata, blobs, durability, reserve, .. } = config;
+    let opening = Opening { durability: *durability, create, reserve: *reserve };
+    let blobs_opened = blobs.open(opening)?;
+    let store = FileStoreBuilder::new(blobs_opened, metadata.open(opening).await?);
+    let mut store = store.limits(config.limits.clone());
     if config.verify_reads {
         store = store.verify_reads();
     }
-    store.open().await.map_err(|error| explain(dir, &error))
+    let both = format!("{metadata} with {blobs}");
+    store.open().await.map_err(|error| explain(&both, &error))
 }
 
-/// Makes sure that one server at a time serves this folder; as long as the file lives.
-pub(crate) fn lock(dir: &Path) -> Result<File, String> {
-    create(dir)?;
+/// Makes sure that one server at a time serves what is kept on this machine; as long as the files
+/// live.
+pub(crate) fn lock(config: &Config) -> Result<Vec<File>, String> {
+    let mut locked: Vec<PathBuf> = Vec::new();
+    let mut locks = Vec::new();
+    for folder in [config.metadata.folder(), config.blobs.folder()].into_iter().flatten() {
+        make_folder(folder)?;
+        let known = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        // Mostly both are in one folder, which is locked once.
+        if !locked.contains(&known) {
+            locks.push(lock_folder(folder)?);
+            locked.push(known);
+        }
+    }
+    Ok(locks)
+}
+
+fn lock_folder(dir: &Path) -> Result<File, String> {
     let path = dir.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
@@ -54,7 +66,7 @@ pub(crate) fn lock(dir: &Path) -> Result<File, String> {
 /// A secret that is kept in the folder, made when there is none yet. Of two who make it at once,
 /// both get the same: it appears whole, and the first stays.
 pub(crate) fn kept_secret(dir: &Path) -> io::Result<String> {
-    create(dir).map_err(io::Error::other)?;
+    make_folder(dir).map_err(io::Error::other)?;
     let path = dir.join("jwt-secret");
     match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -75,23 +87,4 @@ pub(crate) fn kept_secret(dir: &Path) -> io::Result<String> {
         _ => File::open(dir)?.sync_all()?,
     }
     fs::read_to_string(&path)
-}
-
-fn create(dir: &Path) -> Result<(), String> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| format!("cannot create {}: {error}", dir.display()))
-}
-
-/// One line: the error and its causes.
-fn explain(dir: &Path, error: &filestore::Error) -> String {
-    let mut text = format!("cannot open {}: {error}", dir.display());
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,4 +1,5 @@
-//! The example server: all documented APIs over SQLite and a local disk.
+//! The example server: all documented APIs over SQLite and a local disk, or over PostgreSQL and an
+//! object store that nodes share.
 //!
 //! ```text
 //! cargo run --release --example server
@@ -6,6 +7,7 @@
 
 mod args;
 mod auth;
+mod backends;
 mod banner;
 mod config;
 mod data;

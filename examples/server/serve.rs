@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use filestore::{FileStore, Sweep};
+use filestore_http::auth::Secret;
 use filestore_http::dialects::{Cdf, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::protocol::media::InlinePolicy;
 use filestore_http::{Adapter, Cors, serve};
@@ -25,9 +26,10 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         .log_internal_errors(false)
         .init();
 
-    let _lock = data::lock(&config.data)?;
+    let secret = auth::secret(config)?;
+    let _locks = data::lock(config)?;
     let store = data::open(config).await?;
-    let adapter = adapter(config, store.clone())?;
+    let adapter = adapter(config, secret, store.clone())?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -50,8 +52,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn adapter(config: &Config, store: FileStore) -> Result<Adapter, Failure> {
-    let secret = auth::secret(config)?;
+fn adapter(config: &Config, secret: Secret, store: FileStore) -> Result<Adapter, Failure> {
     let presigner = auth::presigner(&secret)?;
     let authenticator = auth::authenticator(secret, &config.tokens)?;
     let mut builder = Adapter::builder(store, authenticator, presigner)

@@ -1,15 +1,17 @@
 """Whether all is there that must be, and nothing else."""
 
+from dataclasses import dataclass
+
 from client import DIALECTS
 from expected import ABSENT, EMPTY
 from harness import wait_for
 
 
-def check(server, client, workers, random):
+def check(stored, client, workers, random):
     """Compares a server that was started again with what its clients were told, and settles what
-    they could not know."""
+    they could not know. `stored` finds the rows of all files, past every dialect."""
     expected = [worker.expected for worker in workers]
-    rows = {row.id: row for row in stored(server)}
+    rows = {row.id: row for row in stored()}
     listed = client.listed()
     assert listed == {row.number: row.has_content for row in rows.values()}, "a list is not whole"
     for each in expected:
@@ -24,7 +26,7 @@ def check(server, client, workers, random):
         each.entities = [it for it in each.entities if not it.is_surely(ABSENT)]
         each.copies = [it for it in each.copies if not it.is_surely(ABSENT)]
     # A session that was completed by looking at it has a file now.
-    rows = {row.id: row for row in stored(server)}
+    rows = {row.id: row for row in stored()}
     unknown = dict(rows)
     nameless = []
     for each in expected:
@@ -39,14 +41,14 @@ def check(server, client, workers, random):
     account_for(client, random, unknown, nameless, expected)
 
 
+@dataclass
 class Row:
-    def __init__(self, id, number, name, has_content):
-        self.id, self.number, self.name = bytes(id).hex(), number, name
-        self.has_content = bool(has_content)
+    """A file in the database; its id as 32 hex digits."""
 
-
-def stored(server):
-    return [Row(*row) for row in server.query("SELECT id, number, name, content IS NOT NULL FROM file")]
+    id: str
+    number: int
+    name: str
+    has_content: bool
 
 
 def find(file, rows):

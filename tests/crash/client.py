@@ -19,10 +19,11 @@ class Cut(Exception):
 
 
 class Client:
-    """Calls a server that may go away at any time. `failing` says that its disk may be gone, too."""
+    """Calls a server that may go away at any time. `excuses` says whether a status is none of its
+    faults, at the moment: its disk may be gone, too."""
 
-    def __init__(self, server, token, failing=lambda: False):
-        self.url, self.failing = server.url, failing
+    def __init__(self, server, token, excuses=lambda status: False):
+        self.url, self.excuses = server.url, excuses
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update(bearer(token))
@@ -34,7 +35,7 @@ class Client:
             answer = self.session.request(method, url, timeout=60, **options)
         except requests.RequestException as error:
             raise Cut from error
-        if answer.status_code >= 500 and self.failing():
+        if self.excuses(answer.status_code):
             raise Cut
         assert answer.status_code in expected, (
             f"{method} {path}: {answer.status_code} {answer.text[:300]}"

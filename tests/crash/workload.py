@@ -10,12 +10,15 @@ from harness import sha256
 # Around what is stored inline, one batch of writes, and several of them.
 SIZES = (0, 1, 4_000, 16_384, 16_385, 60_000, 262_145, 700_000, 2_500_000)
 WEIGHTS = (1, 1, 4, 2, 2, 4, 2, 2, 1)
-# Nobody keeps more than this, so that a long run needs no more disk than a short one.
-FILES, SESSIONS = 40, 3
+# Nobody has more under way.
+SESSIONS = 3
 
 
 class Worker:
     """One of several clients at once. Nobody else touches what it expects."""
+
+    # Nobody keeps more files than this, so that a long run needs no more disk than a short one.
+    FILES = 40
 
     def __init__(self, number, expected):
         self.number, self.expected, self.made = number, expected, 0
@@ -32,7 +35,7 @@ class Worker:
 
     def choose(self):
         mine = self.expected
-        if len(mine.files) > FILES:
+        if len(mine.files) > self.FILES:
             return self.delete
         choices = [self.upload] * 6 + [self.make] * 2 + [self.begin] * 2 + [self.begin_parts] * 2
         choices += [self.overwrite] * 2 + [self.delete] * 3 + [self.copy] + [self.entity] * 2

@@ -4,9 +4,12 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -90,6 +93,84 @@ def test_bad_configuration_files(tmp_path, text):
 def test_bad_environment(tmp_path, name, value):
     line = refused(env={name: value}, cwd=tmp_path)
     assert "short" not in line, "a secret is not shown"
+
+
+@pytest.mark.parametrize(
+    "flag, url",
+    [
+        ("--metadata", "mysql://me:hunter2@localhost/files"),
+        ("--metadata", "postgres://me:hunter2@"),
+        ("--metadata", "postgres://me:hunter2@localhost"),
+        ("--metadata", "postgres:///files?password=hunter2"),
+        ("--metadata", "postgres://me:hunter2@localhost:no-port/files"),
+        ("--metadata", "postgres://me@localhost/files?hunter2=hunter2"),
+        ("--metadata", "hunter2"),
+        ("--metadata", "sqlite:"),
+        ("--metadata", "sqlite://hunter2/files"),
+        ("--metadata", ""),
+        ("--blobs", "s3://me:hunter2@bucket/files"),
+        ("--blobs", "s3://bucket/files?secret=hunter2"),
+        ("--blobs", "s3://"),
+        ("--blobs", "s3:///files"),
+        ("--blobs", "ftp://me:hunter2@localhost/files"),
+        ("--blobs", "file:"),
+        ("--blobs", "hunter2"),
+    ],
+)
+def test_bad_places_are_not_repeated(tmp_path, flag, url):
+    """They may hold a password."""
+    config = tmp_path / "file.toml"
+    config.write_text(f'data = "data"\n{flag[2:]} = "{url}"\n')
+    broken = tmp_path / "broken.toml"
+    broken.write_text(f'data = "data"\n{flag[2:]} = "{url}\n')
+    lines = [
+        refused(flag, url, cwd=tmp_path),
+        refused("sweep", flag, url, cwd=tmp_path),
+        refused(env={f"FILESTORE_{flag[2:].upper()}": url}, cwd=tmp_path),
+        refused("--config", config, cwd=tmp_path),
+    ]
+    assert all(flag in line and "hunter2" not in line for line in lines), lines
+    line = refused("--config", broken, cwd=tmp_path)
+    assert "line 2" in line and "hunter2" not in line
+    shown = run_server("--help", env={f"FILESTORE_{flag[2:].upper()}": url}).stdout
+    assert "hunter2" not in shown
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["token", "--subject", "me"]])
+def test_nodes_need_a_secret_that_they_share(tmp_path, arguments):
+    url = "postgres://me:hunter2@localhost/files"
+    line = refused(*arguments, "--metadata", url, cwd=tmp_path)
+    assert "FILESTORE_JWT_SECRET" in line and "hunter2" not in line
+    assert not list(tmp_path.iterdir())
+
+
+class Forbidden(BaseHTTPRequestHandler):
+    """A service that lets nobody in."""
+
+    def do_GET(self):
+        self.server.asked.append(self.headers["Authorization"])
+        self.send_error(403)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_bucket_that_lets_nobody_in(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forbidden) as service:
+        service.asked = []
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        settings = {
+            "AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "hunter2",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{service.server_port}", "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "eu-central-9",
+            # No setting of ours, whatever it is to others.
+            "ENDPOINT": "http://elsewhere.invalid", "REGION": "elsewhere",
+        }
+        line = refused("--blobs", "s3://bucket/files", "--data", tmp_path / "data", env=settings)
+        service.shutdown()
+    assert "s3://bucket/files" in line and "hunter2" not in line
+    assert "Credential=somebody/" in service.asked[0] and "/eu-central-9/" in service.asked[0]
 
 
 def test_short_secret_in_a_file(tmp_path):
@@ -184,6 +265,45 @@ def test_flags_beat_the_environment_and_the_file(tmp_path, start):
     assert upload(server, token, iter([b"x" * 11])).status_code == 413
     assert server.status("/rest/files") == 404
     assert server.status("/jea_web/api/upload") == 404
+
+
+def test_halves_of_a_store_in_places_of_their_own(tmp_path):
+    """Paths from the working directory, or whole ones in the forms of URLs."""
+    places = [
+        ("sqlite:here.sqlite", f"file://{tmp_path}/blobs", "here.sqlite"),
+        (f"sqlite:{tmp_path}/a/b/there.sqlite", "file:a/bytes", "a/b/there.sqlite"),
+    ]
+    for metadata, blobs, database in places:
+        env = {"FILESTORE_METADATA": metadata, "FILESTORE_BLOBS": blobs}
+        server = Server(tmp_path / "data", env=env, cwd=tmp_path)
+        try:
+            assert f"  metadata  {metadata} " in server.banner
+            assert f"  blobs     {blobs.replace('file://', 'file:')}\n" in server.banner
+            made = upload(server, server.token(), b"x" * 100_000)
+            assert made.status_code == 201
+            assert (tmp_path / database).exists()
+            assert [it.name for it in server.data.iterdir()] == ["jwt-secret"]
+            # Each half is in use by one server.
+            for flag, url in (("--metadata", metadata), ("--blobs", blobs)):
+                line = refused(
+                    "--listen", "127.0.0.1:0", "--data", tmp_path / "other", flag, url, cwd=tmp_path
+                )
+                assert "another server" in line
+            other = ["--metadata", metadata, "--blobs", "file:mistyped"]
+            assert "mistyped" in refused("fsck", *other, cwd=tmp_path)
+            assert not (tmp_path / "mistyped").exists()
+            assert run_server("fsck", "--read-data", env=env, cwd=tmp_path).returncode == 0
+        finally:
+            server.stop()
+        shutil.rmtree(server.data)
+
+
+def test_one_half_of_a_store_elsewhere(start, tmp_path):
+    """What is not said stays in the data folder."""
+    server = start("--blobs", f"file:{tmp_path / 'bytes'}")
+    assert upload(server, server.token(), b"x" * 100_000).status_code == 201
+    assert not server.blobs() and (server.data / "metadata.sqlite").exists()
+    assert len([it for it in tmp_path.glob("bytes/blobs/??/*") if it.name.strip("0")]) == 1
 
 
 @pytest.mark.parametrize("mounted", ["jea", "molgenis", "jmix", "jea,jmix", "all"])

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use filestore::{Error, Result};
 use object_store::signer::{Signer, Url};
-use object_store::{ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 
 use crate::blobs::{ObjectBlobs, ObjectOptions};
 
@@ -14,11 +14,15 @@ const CONNECTING: Duration = Duration::from_secs(5);
 /// A request, its bytes included, is answered within this time, and the bytes of an answer never
 /// pause for longer.
 const READING: Duration = Duration::from_secs(30);
-/// A request that fails in a way that may pass is repeated for this long, with longer and longer
-/// pauses, …
+/// A request that fails in a way that may pass is repeated for this long, …
 const RETRYING: Duration = Duration::from_secs(30);
-/// … and not more often.
-const RETRIES: usize = 8;
+/// … with pauses that become longer and longer. Each is drawn between the first of them and `base`
+/// times the one before; with the client's own base of 2 they become no longer on the average.
+const PAUSES: BackoffConfig = BackoffConfig {
+    init_backoff: Duration::from_millis(100),
+    max_backoff: Duration::from_secs(5),
+    base: 4.0,
+};
 
 impl ObjectBlobs {
     /// Blobs where `url` says: `s3://bucket/prefix`, `gs://bucket/prefix`, or
@@ -108,7 +112,8 @@ fn deadlines() -> ClientOptions {
 }
 
 fn retries() -> RetryConfig {
-    RetryConfig { max_retries: RETRIES, retry_timeout: RETRYING, ..RetryConfig::default() }
+    // Time is the limit: a service that refuses at once is asked as long as one that takes its time.
+    RetryConfig { backoff: PAUSES, max_retries: usize::MAX, retry_timeout: RETRYING }
 }
 
 fn invalid(error: impl Into<filestore::BoxError>) -> Error {

@@ -1,5 +1,6 @@
 //! What can go wrong in here, and what callers are told of it.
 
+use deadpool_postgres::PoolError;
 use filestore::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
@@ -14,7 +15,7 @@ pub(crate) enum PgError {
     #[error("the database failed")]
     Database(#[from] tokio_postgres::Error),
     #[error("no connection to the database")]
-    Pool(#[from] deadpool_postgres::PoolError),
+    Pool(#[from] PoolError),
     #[error("the database did not answer in time")]
     TimedOut,
     #[error("the connection was lost in a commit and its outcome is unknown")]
@@ -36,6 +37,18 @@ impl PgError {
         match self {
             Self::Database(error) => error.code(),
             _ => None,
+        }
+    }
+
+    /// What it means when the database is opened: a server that does not know the user, the password
+    /// or the database will not know them a moment later.
+    pub(crate) fn at_the_door(self) -> Self {
+        let Self::Pool(PoolError::Backend(cause)) = &self else { return self };
+        match cause.as_db_error() {
+            Some(said) if matches!(said.code().code().get(..2), Some("28" | "3D")) => {
+                Self::Unfit(said.message().to_owned())
+            }
+            _ => self,
         }
     }
 

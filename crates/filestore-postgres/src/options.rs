@@ -17,6 +17,8 @@ pub struct PostgresOptions {
     pub connections: usize,
     /// How long one statement may take, and how long a call waits for a connection.
     pub timeout: Duration,
+    /// Whether a database without a store gets one. Otherwise it is refused.
+    pub create: bool,
     /// Keeps all deadlines in place of the database's own clock, which is what nodes agree on. For
     /// tests.
     pub clock: Option<Arc<dyn Clock>>,
@@ -28,6 +30,7 @@ impl Default for PostgresOptions {
             durability: Durability::Full,
             connections: 16,
             timeout: Duration::from_secs(30),
+            create: true,
             clock: None,
         }
     }

@@ -29,16 +29,17 @@ impl PostgresRepository {
     ///
     /// # Errors
     /// [`InvalidArgument`](filestore::ErrorKind::InvalidArgument) when the address makes no sense,
-    /// the server is not fit or set to be less durable than asked for, or the schema is of a later
-    /// release that this one cannot work with;
-    /// [`Unavailable`](filestore::ErrorKind::Unavailable) when there is no connection.
+    /// the server knows no such user, password or database, is not fit or set to be less durable
+    /// than asked for, or the schema is of a later release that this one cannot work with;
+    /// [`Unavailable`](filestore::ErrorKind::Unavailable) when there is no connection, which
+    /// another try may get.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
         Ok(Self::open(url, options).await?)
     }
 
     async fn open(url: &str, options: PostgresOptions) -> DbResult<Self> {
         let connections = Connections::new(url, &options)?;
-        schema::migrate(&connections, options.durability).await?;
+        schema::migrate(&connections, &options).await.map_err(PgError::at_the_door)?;
         let committer = Committer::new(connections.clone(), options.durability);
         Ok(Self { connections, committer, clock: options.clock })
     }

@@ -5,6 +5,7 @@ use filestore::{BlobKey, Durability};
 use crate::connections::{Connection, Connections};
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
+use crate::options::PostgresOptions;
 use crate::sql::{Id, Sql, get};
 
 /// One script for each version: the n-th leads from version n-1 to n. A step that was released is
@@ -21,13 +22,26 @@ const OLDEST: i32 = 1;
 /// Whoever migrates holds this lock: "filestor".
 const LOCK: i64 = 0x6669_6c65_7374_6f72;
 
+/// Whether there is our namespace, and whether its table of versions. They ask the catalog's tables:
+/// `to_regclass` and the like remember that there was nothing until the transaction ends, also when
+/// it has waited for the lock while another node made it.
+const NAMESPACE_EXISTS: &str =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'filestore')";
+const SCHEMA_EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c \
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE n.nspname = 'filestore' AND c.relname = 'schema')";
+
 /// Brings the database to the newest schema, if it is behind; a database that has none gets all of
 /// it. Several nodes may do so at a time: one does, and the others wait for it.
-pub(crate) async fn migrate(connections: &Connections, durability: Durability) -> DbResult<()> {
+pub(crate) async fn migrate(connections: &Connections, options: &PostgresOptions) -> DbResult<()> {
     let mut connection = connections.get().await?;
-    check_server(&mut connection, durability).await?;
-    if behind(&mut connection).await?.is_empty() {
+    check_server(&mut connection, options.durability).await?;
+    let missing = behind(&mut connection).await?;
+    if missing.is_empty() {
         return Ok(());
+    }
+    if missing.len() == STEPS.len() && !options.create {
+        return Err(PgError::Unfit("there is no store in the database".to_owned()));
     }
     let migrated = migrate_locked(&mut connection).await;
     if migrated.is_err() {
@@ -67,8 +81,7 @@ async fn migrate_locked(connection: &mut Connection) -> DbResult<()> {
 
 /// A namespace that is there already, and empty, has been made for us by somebody who may.
 async fn create(connection: &mut Connection) -> DbResult<()> {
-    let there = Sql::new("SELECT to_regnamespace('filestore') IS NOT NULL");
-    if !flag(connection.fly(&[there]).await?)? {
+    if !flag(connection.fly(&[Sql::new(NAMESPACE_EXISTS)]).await?)? {
         connection.fly(&[Sql::script("CREATE SCHEMA filestore")]).await?;
     }
     let table = "CREATE TABLE filestore.schema (version integer NOT NULL, oldest integer NOT NULL); \
@@ -79,8 +92,7 @@ async fn create(connection: &mut Connection) -> DbResult<()> {
 
 /// The steps that the database has not taken yet.
 async fn behind(connection: &mut Connection) -> DbResult<&'static [&'static str]> {
-    let there = Sql::new("SELECT to_regclass('filestore.schema') IS NOT NULL");
-    if !flag(connection.fly(&[there]).await?)? {
+    if !flag(connection.fly(&[Sql::new(SCHEMA_EXISTS)]).await?)? {
         return Ok(STEPS);
     }
     let version = Sql::new("SELECT version, oldest FROM filestore.schema");

@@ -1,10 +1,12 @@
 //! URLs and settings.
 
+use std::time::{Duration, Instant};
+
 use filestore::ErrorKind;
 use filestore::backend::BlobStore;
 use filestore_object_store::{ObjectBlobs, ObjectOptions};
 
-use crate::s3::S3;
+use crate::s3::{Fault, S3};
 
 #[test]
 fn what_is_no_connection_is_refused() {
@@ -32,6 +34,19 @@ fn what_is_printed_has_no_secrets() {
     let printed = format!("{:?}", blobs.unwrap());
     assert!(printed.contains("bucket") && printed.contains("a/b"), "{printed}");
     assert!(!printed.contains("secret"), "{printed}");
+}
+
+/// A failure of some seconds is waited for, however fast each request fails.
+#[tokio::test]
+async fn a_service_that_fails_for_seconds_is_waited_for() {
+    let server = S3::start();
+    let options = ObjectOptions::default();
+    let blobs = ObjectBlobs::connect("s3://bucket/a", server.settings(), options).unwrap();
+    let well = Instant::now() + Duration::from_secs(5);
+    server.fault(move |_| if Instant::now() < well { Fault::Status(503) } else { Fault::None });
+    let key = filestore::BlobKey::mint().unwrap();
+    assert_eq!(blobs.put(key, "here".into()).await.unwrap(), 4);
+    assert!(server.asked().len() < 20, "it is not asked all the time");
 }
 
 #[tokio::test]

@@ -13,9 +13,16 @@ async fn open(url: &str) -> filestore::Result<PostgresRepository> {
     PostgresRepository::connect(url, options()).await
 }
 
-/// Nodes that start at once on an empty database make one schema, and all can use it.
+/// Nodes that start at once on an empty database make one schema, and all can use it. Which of them
+/// waits for which is chance, so it is tried more than once.
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_start_at_once_make_one_store() {
+    for _ in 0..4 {
+        start_at_once().await;
+    }
+}
+
+async fn start_at_once() {
     let database = Arc::new(Database::empty());
     let starts = (0..8).map(|_| {
         let database = Arc::clone(&database);
@@ -77,9 +84,26 @@ async fn an_unfit_server_is_refused() {
     let opened = PostgresRepository::connect(&database.url(), full).await;
     assert_eq!(kind(opened), ErrorKind::InvalidArgument);
     assert_eq!(kind(open("no://address").await), ErrorKind::InvalidArgument);
-    let missing = format!("{}-missing", database.url());
-    assert_eq!(kind(open(&missing).await), ErrorKind::Unavailable);
+    assert_eq!(
+        kind(open(&format!("{}-missing", database.url())).await),
+        ErrorKind::InvalidArgument
+    );
+    let stranger = database.url().replace("user=filestore", "user=stranger");
+    assert_eq!(kind(open(&stranger).await), ErrorKind::InvalidArgument);
     assert_eq!(kind(open("host=/nowhere dbname=x user=y").await), ErrorKind::Unavailable);
+}
+
+/// Whoever looks after a store makes none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_a_store_gets_none_unasked() {
+    let database = Database::empty();
+    let only_open = PostgresOptions { create: false, ..options() };
+    let opened = PostgresRepository::connect(&database.url(), only_open.clone()).await;
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let there = "SELECT to_regnamespace('filestore') IS NOT NULL";
+    assert!(!client(&database).await.query_one(there, &[]).await.unwrap().get::<_, bool>(0));
+    open(&database.url()).await.unwrap();
+    PostgresRepository::connect(&database.url(), only_open).await.unwrap().ready().await.unwrap();
 }
 
 /// The times of sessions are the database's, whatever clock a node has.

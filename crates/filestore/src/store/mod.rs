@@ -75,14 +75,7 @@ pub struct FileStoreBuilder {
 impl FileStore {
     /// A store over these backends.
     pub fn builder(blobs: impl BlobStore, repository: impl Repository) -> FileStoreBuilder {
-        FileStoreBuilder {
-            blobs: Arc::new(blobs),
-            repository: Arc::new(repository),
-            limits: Limits::default(),
-            clock: Arc::new(SystemClock),
-            trust: Trust::default(),
-            signer: None,
-        }
+        FileStoreBuilder::new(Arc::new(blobs), Arc::new(repository))
     }
 
     /// A store that keeps everything in memory and forgets it at the end.
@@ -113,6 +106,18 @@ impl FileStore {
 }
 
 impl FileStoreBuilder {
+    /// A store over backends that are chosen while the program runs.
+    pub fn new(blobs: Arc<dyn BlobStore>, repository: Arc<dyn Repository>) -> Self {
+        Self {
+            blobs,
+            repository,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            trust: Trust::default(),
+            signer: None,
+        }
+    }
+
     /// Other limits than the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
