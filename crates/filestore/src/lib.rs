@@ -139,8 +139,7 @@ pub use range::RangeSpec;
 pub use record::{Attributes, ContentInfo, Expect, Extent, FileKey, FileRecord, NewFile, Term};
 pub use store::{
     Completion, FileStore, FileStoreBuilder, Files, Fsck, FsckReport, Limits, Migrate,
-    MigrateProgress, MigrateReport, OpenFile, Orphans,
-    Records, Sweep, SweepReport, Uploads,
+    MigrateProgress, MigrateReport, OpenFile, Orphans, Records, Sweep, SweepReport, Uploads,
 };
 pub use stream::{ByteStream, Peeked};
 pub use upload::{NewUpload, PartInfo, PartNumber, UploadSession, UploadState, UploadTarget};
