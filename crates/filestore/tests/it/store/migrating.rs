@@ -84,10 +84,7 @@ async fn furnish(rig: &Rig) {
         }
         let changed = files.create("before", noise(BIG + 1)).await.unwrap();
         rig.clock.advance(Duration::from_secs(1));
-        files
-            .update(changed.id, |attributes| Ok("after".clone_into(&mut attributes.name)))
-            .await
-            .unwrap();
+        files.update(changed.id, named("after")).await.unwrap();
         files.write(changed.id, noise(BIG + 2), NOTHING).await.unwrap();
 
         let uploads = files.uploads();
@@ -122,6 +119,13 @@ async fn furnish(rig: &Rig) {
         }
         files.records().next_number("counter").await.unwrap();
         files.records().next_number("counter").await.unwrap();
+    }
+}
+
+fn named(name: &str) -> impl Fn(&mut Attributes) -> filestore::Result<()> {
+    move |attributes| {
+        name.clone_into(&mut attributes.name);
+        Ok(())
     }
 }
 
@@ -292,16 +296,16 @@ async fn damaged_bytes_are_named_and_not_copied(from: Rig) {
 async fn what_the_other_store_has_otherwise_stays(from: Rig) {
     let to = Rig::memory().await;
     let tenant = Tenant::new("acme").unwrap();
-    let mut named = Attributes::named("taken");
-    named.external_id = Some("ext".to_owned());
-    let taken = from.files().create(named.clone(), "here").await.unwrap();
+    let mut with_id = Attributes::named("taken");
+    with_id.external_id = Some("ext".to_owned());
+    let taken = from.files().create(with_id.clone(), "here").await.unwrap();
     let changed = from.file("changed", &noise(5)).await;
     let replaced = from.file("replaced", &noise(BIG)).await;
     migrate(&from, &to).await.unwrap();
 
     to.files().delete(taken.id).await.unwrap();
-    to.files().create(named, "there").await.unwrap();
-    to.files().update(changed.id, |it| Ok("there".clone_into(&mut it.name))).await.unwrap();
+    to.files().create(with_id, "there").await.unwrap();
+    to.files().update(changed.id, named("there")).await.unwrap();
     from.files().write(replaced.id, noise(BIG + 1), NOTHING).await.unwrap();
     let report = migrate(&from, &to).await.unwrap();
     let ids = [taken.id, changed.id, replaced.id].map(|id| (tenant.clone(), id));
