@@ -48,7 +48,7 @@ impl Copy<'_> {
     ) -> Result<Option<Segment>> {
         let expect = Expect { size: Some(segment.size), sha256: Some(segment.sha256) };
         let inline_limit = if may_be_inline { usize::MAX } else { 0 };
-        let intake = Intake { expect, limit: u64::MAX, inline_limit, whole: None };
+        let intake = Intake { expect, limit: u64::MAX, inline_limit, whole: None, key: None };
         let is_missing = AtomicBool::new(false);
         let bytes = read_segments(Arc::clone(&self.source.0.blobs), [segment], Trust::Length)
             .inspect_ok(|frame| {

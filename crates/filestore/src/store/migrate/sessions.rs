@@ -122,7 +122,7 @@ impl Copy<'_> {
     async fn part(&self, tenant: &Tenant, session: &UploadSession, part: Part) -> Result<bool> {
         let repository = &self.target.0.repository;
         let Part { number, segment, chain, .. } = part;
-        let ticket = repository.admit(tenant, session.id, number).await?.ticket;
+        let ticket = repository.admit(tenant, session.id, number, None).await?.ticket;
         let Some(segment) = self.segment(segment, number <= INLINE).await? else {
             return Ok(false);
         };
