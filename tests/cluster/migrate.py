@@ -30,6 +30,8 @@ from services import PASSWORD, Postgres, SeaweedFS, end_all, free_ports, setting
 from workload import Worker  # noqa: E402
 
 WORKERS = 4
+# At least so many files are copied.
+FILES = 200
 SECRET = "a secret of forty characters, of the test"
 
 # What must be the same on both sides, as text. {id} becomes the hexadecimal digits of an id, {table} the
@@ -148,6 +150,9 @@ class Run:
         def work(worker, own):
             try:
                 worker.run(random.Random(own), self.server, self.client(), lambda: time.monotonic() > end)
+                # Clients delete nearly as much as they store.
+                for _ in range(FILES // WORKERS):
+                    worker.upload()
             except BaseException as error:
                 errors.append(error)
 
@@ -242,7 +247,7 @@ class Run:
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--weed", required=True, help="SeaweedFS' program")
-    arguments.add_argument("--seconds", type=float, default=12, help="to fill the store")
+    arguments.add_argument("--seconds", type=float, default=8, help="to fill the store")
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     given = arguments.parse_args()
     home = Path(tempfile.mkdtemp(prefix="filestore-migrate-"))
