@@ -146,7 +146,7 @@ impl Blobs {
     }
 }
 
-/// The environment, of which the services' settings are taken.
+/// The variables, among which the services' credentials and settings are. What is no text is none.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

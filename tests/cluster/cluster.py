@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -29,7 +30,7 @@ from client import Client, Cut  # noqa: E402
 from expected import Expected  # noqa: E402
 from harness import BINARY, Server, run_server  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from services import PASSWORD, Postgres, SeaweedFS, end_all, free_ports, settings  # noqa: E402
+from services import PASSWORD, Postgres, SeaweedFS, end_all, lasting_ports, settings  # noqa: E402
 from workload import Worker  # noqa: E402
 
 NODES, WORKERS = 3, 8
@@ -48,6 +49,13 @@ class Visitor(Client):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.session.headers["Connection"] = "close"
+
+    def complete_parts(self, *arguments):
+        """By two nodes at once, which both say that it is complete."""
+        with ThreadPoolExecutor(2) as both:
+            calls = [both.submit(super(Visitor, self).complete_parts, *arguments) for _ in range(2)]
+        for call in calls:
+            call.result()
 
 
 class Reader(Client):
@@ -70,7 +78,10 @@ class Reader(Client):
 class Persistent(Worker):
     """Goes on after a request that was cut off, when it has asked what became of its sessions."""
 
-    FILES = 60
+    # Two parts in the object store, too.
+    SIZES, WEIGHTS = (*Worker.SIZES, 12_000_000), (*Worker.WEIGHTS, 0.5)
+    # As many as it comes to.
+    FILES = float("inf")
 
     def run(self, random, server, client, until):
         self.random, self.server, self.client = random, server, client
@@ -80,15 +91,12 @@ class Persistent(Worker):
                 while doubtful:
                     check_session(client, self.expected, doubtful[-1])
                     doubtful.pop()
-                action = self.choose()
-                action()
-            except Cut:
-                counts["requests cut off or refused with 503"] += 1
+                self.choose()()
+            except Cut as cut:
+                counts["requests cut off" if cut.__cause__ else "requests answered with 503"] += 1
                 doubtful = list(self.expected.sessions)
-                # It stops a client from spinning while nobody is there.
+                # It keeps a client from spinning while nobody is there.
                 time.sleep(0.05)
-            else:
-                counts[f"done: {action.__name__}"] += 1
 
 
 class Run:
@@ -114,7 +122,7 @@ class Run:
 
     def start_at_once(self):
         """All nodes, on a database in which there is nothing."""
-        ports = free_ports(NODES)
+        ports = lasting_ports(NODES)
 
         def start(number):
             flags = (*self.flags, "--listen", f"127.0.0.1:{ports[number]}")
@@ -171,14 +179,15 @@ class Run:
     def make_trouble(self, seconds):
         troubles = [self.restart_database, self.fail_objects, self.stall_objects, self.kill_volume]
         self.random.shuffle(troubles)
-        for trouble in troubles:
-            if self.ending.wait(seconds / (len(troubles) + 1)):
+        began, pause = time.monotonic(), seconds / (len(troubles) + 1)
+        for number, trouble in enumerate(troubles, start=1):
+            if self.ending.wait(max(0, began + number * pause - time.monotonic())):
                 return
             self.excused = float("inf")
             trouble()
             self.counts[f"trouble: {trouble.__name__}"] += 1
         self.excused = time.monotonic() + AFTERWARDS
-        self.ending.wait(seconds / (len(troubles) + 1))
+        self.ending.wait(max(0, began + seconds - time.monotonic()))
         self.ending.set()
 
     def restart_database(self):
@@ -260,7 +269,7 @@ class Run:
         counts = sum((worker.expected.counts for worker in self.workers), self.counts)
         taken = [self.proxy.taken[node.port] for node in self.nodes]
         for number, count in enumerate(taken):
-            counts[f"requests to node {number}"] = count
+            counts[f"requests taken by node {number}"] = count
         for what, count in sorted(counts.items()):
             print(f"{count:9,}  {what}")
 
@@ -275,15 +284,16 @@ def main():
     # PostgreSQL may run as somebody else.
     os.chmod(home, 0o755)
     print(f"seed {given.seed}, {BINARY}, in {home}", flush=True)
-    run = None
+    run, took = None, []
     try:
         run = Run(home, given.seed)
         steps = [lambda: run.start(given.weed), lambda: run.load(given.seconds)]
         for step in (*steps, run.check, run.check_store, run.check_nodes):
             began = time.monotonic()
             step()
-            print(f"{time.monotonic() - began:6.1f} s", flush=True)
+            took.append(f"{time.monotonic() - began:.0f}")
         run.report()
+        print("start, load, checks of files, store and nodes took", *took, "s")
     except BaseException:
         print(f"FAILED with --seed {given.seed}; logs are in {home}")
         raise

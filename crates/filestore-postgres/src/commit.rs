@@ -1,5 +1,5 @@
-//! Transactions: how they are begun, committed, made again, and what becomes of one whose
-//! connection is lost while it commits.
+//! Changes: how they are committed, made again, and what becomes of one whose connection is lost
+//! while it commits.
 //!
 //! Each commit writes a row of its own, the *attempt*. When the connection is lost before the answer
 //! has come, another connection inserts a row with the same id. That waits for a commit that is
@@ -16,10 +16,11 @@ use filestore::{BlobKey, Durability};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
-use crate::connections::{Connection, Connections};
+use crate::connections::Connections;
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
 use crate::sql::{Id, Sql, get};
+use crate::transaction::{Bounds, Tx};
 
 /// How often a transaction is made again that stood in another's way, or lost its connection before
 /// anything was committed.
@@ -74,68 +75,19 @@ pub(crate) enum Made<T> {
     Silently,
 }
 
-/// A transaction that has not been committed.
-#[derive(Debug)]
-pub(crate) struct Tx {
-    connection: Connection,
-    /// What begins it, until it was sent.
-    beginning: Option<Sql>,
-    /// Whether the server may know of it and has not ended it.
-    is_open: bool,
-}
-
-impl Tx {
-    /// Sends statements together, the first of them with what begins the transaction.
-    pub(crate) async fn fly(&mut self, statements: Vec<Sql>) -> DbResult<Answers> {
-        let begins = self.beginning.take();
-        self.is_open = true;
-        let skipped = usize::from(begins.is_some());
-        let flight: Vec<_> = begins.into_iter().chain(statements).collect();
-        let mut answers = self.connection.fly(&flight).await?;
-        answers.by_ref().take(skipped).for_each(drop);
-        Ok(answers)
-    }
-
-    /// Takes back what was done.
-    async fn roll_back(mut self) {
-        if self.is_open {
-            self.is_open = self.connection.fly(&[Sql::script("ROLLBACK")]).await.is_err();
-        }
-    }
-}
-
-impl Drop for Tx {
-    /// Nobody else gets a connection on which a transaction has been left open.
-    fn drop(&mut self) {
-        if self.is_open {
-            self.connection.discard();
-        }
-    }
-}
-
 /// Makes changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Committer {
     connections: Connections,
-    beginning: String,
+    bounds: Bounds,
     /// Attempts of all.
     count: Arc<AtomicU32>,
 }
 
 impl Committer {
     pub(crate) fn new(connections: Connections, durability: Durability) -> Self {
-        let limit = connections.timeout().as_millis();
-        // All of it ends with the transaction, so that it does not matter whose connection it is
-        // next. A node that goes silent within a transaction holds its locks no longer than this.
-        let mut beginning = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-             SET LOCAL statement_timeout = {limit}; \
-             SET LOCAL idle_in_transaction_session_timeout = {limit}"
-        );
-        if durability == Durability::Relaxed {
-            beginning.push_str("; SET LOCAL synchronous_commit = off");
-        }
-        Self { connections, beginning, count: Arc::default() }
+        let bounds = Bounds::writing(connections.timeout(), durability);
+        Self { connections, bounds, count: Arc::default() }
     }
 
     /// Makes a change, in a task of its own: it runs to its end though nobody waits for it.
@@ -162,11 +114,7 @@ impl Committer {
 
     /// `None` when the connection was lost and it is known that nothing was committed.
     async fn try_once<C: Change>(&self, change: &C) -> DbResult<Option<Made<C::Answer>>> {
-        let mut tx = Tx {
-            connection: self.connections.get().await?,
-            beginning: Some(Sql::script(self.beginning.clone())),
-            is_open: false,
-        };
+        let mut tx = Tx::new(self.connections.get().await?, self.bounds.clone());
         let Commit { mut statements, answer } = match change.make(&mut tx).await {
             Ok(commit) => commit,
             Err(error) => {
@@ -176,15 +124,11 @@ impl Committer {
         };
         let attempt = Id::from(BlobKey::mint()?);
         statements.extend(self.attempts(attempt));
-        statements.push(Sql::script("COMMIT"));
-        match tx.fly(statements).await {
-            Ok(answers) => {
-                tx.is_open = false;
-                Ok(Some(Made::Answered(match answer {
-                    Answer::Known(known) => known,
-                    Answer::Read(read) => read(answers)?,
-                })))
-            }
+        match tx.commit(statements).await {
+            Ok(answers) => Ok(Some(Made::Answered(match answer {
+                Answer::Known(known) => known,
+                Answer::Read(read) => read(answers)?,
+            }))),
             // The server has taken the transaction back.
             Err(error) if !error.is_lost() => {
                 tx.roll_back().await;
@@ -219,7 +163,6 @@ impl Committer {
     async fn was_committed(&self, attempt: Id) -> DbResult<bool> {
         let deadline = Instant::now() + self.connections.timeout();
         let question = [
-            Sql::script(self.beginning.clone()),
             Sql::new(
                 "INSERT INTO filestore.attempt (id, is_fenced) VALUES ($1, true) \
                  ON CONFLICT DO NOTHING",
@@ -227,14 +170,13 @@ impl Committer {
             .bind(attempt),
             // A statement of its own, that sees the row which was in the way of the other.
             Sql::new("SELECT is_fenced FROM filestore.attempt WHERE id = $1").bind(attempt),
-            Sql::script("COMMIT"),
         ];
         let mut tries = 0;
         loop {
             tries += 1;
             match self.ask(&question).await {
                 Ok(mut answers) => {
-                    let row: Option<Row> = answers.nth(2).and_then(|rows| rows.into_iter().next());
+                    let row: Option<Row> = answers.nth(1).and_then(|rows| rows.into_iter().next());
                     let row = row.ok_or(PgError::Damaged("an attempt"))?;
                     return Ok(!get::<bool>(&row, 0)?);
                 }
@@ -248,10 +190,10 @@ impl Committer {
     }
 
     async fn ask(&self, question: &[Sql]) -> DbResult<Answers> {
-        let mut connection = self.connections.get().await?;
-        let asked = connection.fly(question).await;
+        let mut tx = Tx::new(self.connections.get().await?, self.bounds.clone());
+        let asked = tx.commit(question.to_vec()).await;
         if asked.is_err() {
-            connection.discard();
+            tx.roll_back().await;
         }
         asked
     }

@@ -6,15 +6,19 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use filestore::Error;
 use tokio::time::timeout;
-use tokio_postgres::Config;
+use tokio_postgres::{Config, NoTls};
 
 use crate::error::{DbResult, PgError};
 use crate::flight::{Answers, fly};
 use crate::options::PostgresOptions;
 use crate::sql::Sql;
+use crate::transaction::{Bounds, Tx};
 
 /// How long the server has for a connection that is made.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent before its other end is asked whether it is there.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// What the server needs to say that a statement took too long, before it is left alone.
 const GRACE: Duration = Duration::from_secs(5);
@@ -36,6 +40,12 @@ impl Connections {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
+        // A server that has gone without a word is found out about before anybody asks it, and one
+        // that goes in the middle of a question as soon as one that is late.
+        config.keepalives_idle(IDLE).keepalives_interval(CONNECT).keepalives_retries(3);
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(options.timeout);
+        }
         if config.get_application_name().is_none() {
             config.application_name("filestore");
         }
@@ -53,18 +63,21 @@ impl Connections {
         Ok(Connection { object: Some(self.pool.get().await?), timeout: self.timeout })
     }
 
-    /// Asks for what can be asked again, each statement a transaction of its own.
-    pub(crate) async fn read(&self, flight: &[Sql]) -> DbResult<Answers> {
+    /// Asks for what can be asked again, in one round trip.
+    pub(crate) async fn read(&self, statements: &[Sql]) -> DbResult<Answers> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.get().await?.fly(flight).await {
-                Err(error @ PgError::TimedOut) => return Err(error),
-                Err(error) if error.is_lost() && tries < READS => {
-                    tracing::debug!(?error, "a read is asked again");
-                }
-                answered => return answered,
+            let mut tx = Tx::new(self.get().await?, Bounds::reading(self.timeout));
+            let error = match tx.commit(statements.to_vec()).await {
+                Ok(answers) => return Ok(answers),
+                Err(error) => error,
+            };
+            tx.roll_back().await;
+            if !error.is_lost() || matches!(error, PgError::TimedOut) || tries == READS {
+                return Err(error);
             }
+            tracing::debug!(?error, "a read is asked again");
         }
     }
 
@@ -76,9 +89,10 @@ impl Connections {
 fn manager(config: Config) -> DbResult<Manager> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     #[cfg(feature = "tls")]
-    return Ok(Manager::from_config(config, crate::tls::connector()?, recycling));
-    #[cfg(not(feature = "tls"))]
-    return Ok(Manager::from_config(config, tokio_postgres::NoTls, recycling));
+    if crate::tls::is_wanted(&config) {
+        return Ok(Manager::from_config(config, crate::tls::connector()?, recycling));
+    }
+    Ok(Manager::from_config(config, NoTls, recycling))
 }
 
 /// A connection out of the pool. It goes back when it is dropped, unless something is left

@@ -2,17 +2,32 @@
 
 use bytes::Bytes;
 use filestore::backend::{Place, Segment};
-use filestore::{BlobKey, Error};
+use filestore::{BlobKey, ContentId, Error};
 use tokio_postgres::Row;
 
 use crate::error::DbResult;
-use crate::sql::{Id, digest, get, optional, uint};
+use crate::sql::{Id, Sql, digest, get, optional, uint};
 
 /// Largest inline segment.
 pub(crate) const INLINE_LIMIT: usize = 8 << 10;
 
 /// A key is announced; its blob may be there or not.
 pub(crate) const PENDING: i16 = 0;
+
+/// So many segments are between one landmark and the next. The schema says it too.
+pub(crate) const LANDMARKS: i64 = 32;
+
+/// Notes the landmarks of a content whose segments are all there and will not change.
+pub(crate) fn note_landmarks(content: ContentId) -> Sql {
+    let note = format!(
+        "UPDATE filestore.content SET landmarks = ( \
+             SELECT array_agg(m.stop ORDER BY m.n) FROM ( \
+                 SELECT n, (sum(size) OVER (ORDER BY n))::bigint AS stop \
+                 FROM filestore.segment WHERE content = $1) m WHERE m.n % {LANDMARKS} = 0) \
+         WHERE id = $1"
+    );
+    Sql::new(note).bind(Id::from(content))
+}
 
 /// What [`read_segment`] reads, of `segment s`.
 pub(crate) const SEGMENT: &str = "s.size, s.sha256, s.key, s.data";

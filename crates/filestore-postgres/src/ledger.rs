@@ -8,11 +8,12 @@ use filestore::{BlobKey, Result, StoreId};
 use tokio_postgres::Row;
 
 use crate::PostgresRepository;
-use crate::commit::{Change, Commit, Made, Tx};
+use crate::commit::{Change, Commit, Made};
 use crate::contents::PENDING;
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
 use crate::sql::{Id, Sql, digest, get, span, uint};
+use crate::transaction::Tx;
 
 #[async_trait]
 impl LedgerRepository for PostgresRepository {
@@ -27,12 +28,8 @@ impl LedgerRepository for PostgresRepository {
     }
 
     async fn pend(&self, key: BlobKey, ttl: Duration) -> Result<()> {
-        let pend = "WITH made AS (INSERT INTO filestore.ledger (key, state, at) \
-                 SELECT $1, 0, filestore.now($3) + $2 \
-                 WHERE NOT EXISTS (SELECT 1 FROM filestore.segment WHERE key = $1) \
-                 ON CONFLICT DO NOTHING RETURNING 1) \
-             SELECT filestore.must(EXISTS (SELECT 1 FROM made), 'FSEXI', 'the key is in use')";
-        let pend = Sql::new(pend).bind(Id::from(key)).bind(span(ttl)).bind(self.given_now());
+        let pend = Sql::new("SELECT filestore.pend($1, $2, $3)");
+        let pend = pend.bind(Id::from(key)).bind(span(ttl)).bind(self.given_now());
         self.commit_known(Statements(vec![pend])).await
     }
 

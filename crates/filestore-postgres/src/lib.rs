@@ -20,10 +20,6 @@
 //!
 //! A runtime of tokio must be at hand: each change is committed by a task of its own.
 
-// What starts a server for the tests names this crate as the others do.
-#[cfg(test)]
-extern crate self as filestore_postgres;
-
 mod commit;
 mod connections;
 mod contents;
@@ -41,6 +37,7 @@ mod schema;
 mod sql;
 #[cfg(feature = "tls")]
 mod tls;
+mod transaction;
 mod transfer;
 mod upkeep;
 mod uploads;

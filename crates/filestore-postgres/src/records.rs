@@ -11,11 +11,12 @@ use filestore::{
 use tokio_postgres::Row;
 
 use crate::PostgresRepository;
-use crate::commit::{Change, Commit, Made, Tx};
+use crate::commit::{Change, Commit, Made};
 use crate::error::DbResult;
 use crate::flight::Answers;
 use crate::row::TENANT;
 use crate::sql::{Sql, get, int, is_text, millis, time, uint};
+use crate::transaction::Tx;
 
 const COLUMNS: &str = "kind, key, revision, created, updated, body";
 

@@ -13,10 +13,18 @@ use filestore::Error;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
 use crate::error::DbResult;
+
+/// Whether TLS may come to be used: not where it is disabled, nor within this machine.
+pub(crate) fn is_wanted(config: &Config) -> bool {
+    let is_tcp = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
+    config.get_ssl_mode() != SslMode::Disable && (is_tcp || !config.get_hostaddrs().is_empty())
+}
 
 /// Trusts whom the system trusts.
 pub(crate) fn connector() -> DbResult<Connector> {

@@ -6,11 +6,12 @@ use filestore::{ContentId, Result};
 use tokio_postgres::Row;
 
 use crate::PostgresRepository;
-use crate::commit::{Change, Commit, Tx};
-use crate::contents::{SEGMENT, read_segment};
+use crate::commit::{Change, Commit};
+use crate::contents::{SEGMENT, note_landmarks, read_segment};
 use crate::error::DbResult;
 use crate::ledger::Statements;
 use crate::sql::{Id, Sql, digest, get, int, optional, small, uint};
+use crate::transaction::Tx;
 use crate::writes::{clear, put_segments};
 
 const COLUMNS: &str = "id, size, tag, sha256, segments, damaged";
@@ -99,6 +100,7 @@ impl Change for Replace {
         let count = "UPDATE filestore.content SET segments = $2 WHERE id = $1";
         let segments = int(self.segments.len() as u64)?;
         statements.push(Sql::new(count).bind(Id::from(self.id)).bind(segments));
+        statements.push(note_landmarks(self.id));
         Ok(Commit::known(statements, true))
     }
 }

@@ -9,12 +9,13 @@ use filestore::backend::{Change as FileChange, ContentSource, Segment};
 use filestore::{FileRecord, Tenant};
 
 use super::batch::{Batch, SharedContent, Taken};
-use crate::commit::{Change, Commit, Tx};
+use crate::commit::{Change, Commit};
 use crate::error::DbResult;
 use crate::flight::Answers;
 use crate::index::external_hash;
 use crate::row::{COLUMNS, CONTENT, TENANT, read};
 use crate::sql::{Id, Sql, digest, get, int, optional, time, uint};
+use crate::transaction::Tx;
 
 pub(super) struct Apply {
     pub(super) tenant: Tenant,

@@ -1,11 +1,13 @@
 //! A record and the segments of a range of its content, from one snapshot: one statement.
 
+use std::sync::LazyLock;
+
 use filestore::backend::StoredFile;
 use filestore::{BlobKey, Error, FileKey, RangeSpec, Tenant};
 use tokio_postgres::Row;
 
 use crate::PostgresRepository;
-use crate::contents::segment;
+use crate::contents::{LANDMARKS, segment};
 use crate::error::{DbResult, PgError};
 use crate::index::external_hash;
 use crate::row::{COLUMN_COUNT, COLUMNS, CONTENT, TENANT, is_damaged, read};
@@ -17,16 +19,30 @@ const SEGMENTS: &str = "LEFT JOIN LATERAL ( \
      SELECT array_agg(s.stop) AS stops, array_agg(s.size) AS sizes, \
          array_agg(s.sha256) AS digests, array_agg(s.key) AS keys, array_agg(s.data) AS data \
      FROM (SELECT s.size, s.sha256, s.key, s.data, \
-             (sum(s.size) OVER (ORDER BY s.n))::bigint AS stop \
-         FROM filestore.segment s WHERE s.content = c.id ORDER BY s.n) s \
+             m.start + (sum(s.size) OVER (ORDER BY s.n))::bigint AS stop \
+         FROM filestore.segment s \
+         WHERE s.content = c.id AND s.n > m.before AND s.n <= m.up_to ORDER BY s.n) s \
      WHERE $3::bigint IS NULL OR (s.stop > r.first AND s.stop - s.size <= r.last) \
  ) s ON true";
 
 /// The range's first and last byte. A range of the last so many bytes has no first one yet.
 const RANGE: &str = "CROSS JOIN LATERAL ( \
      SELECT CASE WHEN $4::bigint IS NULL THEN $3::bigint ELSE c.size - $4::bigint END AS first, \
-         least($5::bigint, c.size - 1) AS last \
+         CASE WHEN $3::bigint IS NULL THEN NULL ELSE least($5::bigint, c.size - 1) END AS last \
  ) r";
+
+/// Between which landmarks the range is: the segments before the first of them, and where it is in
+/// the content; the last segment up to the other one. Without landmarks, or a range, all are.
+static MARKS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "CROSS JOIN LATERAL ( \
+             SELECT coalesce(width_bucket(r.first, c.landmarks) * {LANDMARKS}, 0) AS before, \
+                 coalesce(c.landmarks[width_bucket(r.first, c.landmarks)], 0) AS start, \
+                 coalesce((width_bucket(r.last, c.landmarks) + 1) * {LANDMARKS}, {}) AS up_to \
+         ) m",
+        i64::MAX
+    )
+});
 
 pub(super) async fn load(
     repository: &PostgresRepository,
@@ -60,8 +76,9 @@ fn select(tenant: &Tenant, key: &FileKey, range: Option<RangeSpec>) -> DbResult<
     };
     let text = format!(
         "SELECT {COLUMNS}, s.stops, s.sizes, s.digests, s.keys, s.data \
-         FROM filestore.file f {CONTENT} {RANGE} {SEGMENTS} \
-         WHERE f.tenant = {TENANT} AND f.{column} = $2"
+         FROM filestore.file f {CONTENT} {RANGE} {} {SEGMENTS} \
+         WHERE f.tenant = {TENANT} AND f.{column} = $2",
+        *MARKS
     );
     let sql = Sql::new(text).bind(tenant.as_str().to_owned());
     let sql = match key {

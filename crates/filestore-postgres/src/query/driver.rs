@@ -21,8 +21,8 @@ const MERGED: usize = 16;
 pub(super) struct Driver {
     /// Where candidates come from: `filestore.file f`, or another table.
     pub(super) scan: Sql,
-    /// Leads from there to `f`.
-    pub(super) join: Sql,
+    /// What that is called there, when it is not `f`; its numbers lead to `f`.
+    pub(super) found_in: Option<&'static str>,
     /// What bounds the candidates to the tenant's own, but for [`low`](Self::low).
     pub(super) filter: Sql,
     pub(super) order: Order,
@@ -132,7 +132,7 @@ fn of_files(tenant: &Tenant, filter: Sql) -> Driver {
     let own = Sql::new("f.tenant = ").then(tenant_number(tenant));
     Driver {
         scan: Sql::new("filestore.file f"),
-        join: Sql::default(),
+        found_in: None,
         filter: own.and(filter),
         order: Order::Number,
         is_gathered: false,
@@ -217,17 +217,18 @@ fn term(tenant: &Tenant, hash: Id) -> Driver {
 /// while they are walked.
 fn terms(tenant: &Tenant, hashes: &[Id]) -> Driver {
     let of = |which: Sql| {
-        Sql::new("SELECT number FROM filestore.term WHERE tenant = ")
+        Sql::new("(SELECT number FROM filestore.term WHERE tenant = ")
             .then(tenant_number(tenant))
             .and(which)
     };
     let is_gathered = hashes.len() > MERGED;
     let all = if is_gathered {
-        of(Sql::new("hash = ANY(?)").bind(hashes.to_vec()))
+        of(Sql::new("hash = ANY(?))").bind(hashes.to_vec()))
     } else {
-        let each = hashes.iter().map(|hash| of(Sql::new("hash = ?").bind(*hash)));
+        // Only where each is in order by its own account does PostgreSQL merge them.
+        let in_order = |hash: &Id| of(Sql::new("hash = ? ORDER BY number)").bind(*hash));
         let both = |all: Sql, more: Sql| all.then(Sql::new(" UNION ALL ")).then(more);
-        each.reduce(both).unwrap_or_default()
+        hashes.iter().map(in_order).reduce(both).unwrap_or_default()
     };
     let scan = Sql::new("(SELECT DISTINCT number FROM (").then(all).then(Sql::new(") a) t"));
     let rank = u8::from(is_gathered);
@@ -235,9 +236,8 @@ fn terms(tenant: &Tenant, hashes: &[Id]) -> Driver {
 }
 
 fn by_term(tenant: &Tenant, scan: Sql, filter: Sql) -> Driver {
-    let join = Sql::new("JOIN filestore.file f ON f.number = t.number AND f.tenant = ")
-        .then(tenant_number(tenant));
-    Driver { scan, join, filter, column: "t.number".to_owned(), ..of_files(tenant, Sql::default()) }
+    let (found_in, column) = (Some("t"), "t.number".to_owned());
+    Driver { scan, found_in, filter, column, ..of_files(tenant, Sql::default()) }
 }
 
 /// Names that have all trigrams of any of the parts; `None` when there is no trigram to go by.
@@ -247,8 +247,6 @@ fn named(tenant: &Tenant, parts: &[&str]) -> Option<Driver> {
     }
     let each = parts.iter().map(|part| Sql::new("n.grams @> ?").bind(grams(tenant, part)));
     let any = each.reduce(|any, more| any.then(Sql::new(" OR ")).then(more)).unwrap_or_default();
-    let join = Sql::new("JOIN filestore.file f ON f.number = n.number AND f.tenant = ")
-        .then(tenant_number(tenant));
     let filter = Sql::new("n.tenant = ")
         .then(tenant_number(tenant))
         .and(Sql::new("("))
@@ -256,7 +254,7 @@ fn named(tenant: &Tenant, parts: &[&str]) -> Option<Driver> {
         .then(Sql::new(")"));
     Some(Driver {
         scan: Sql::new("filestore.name n"),
-        join,
+        found_in: Some("n"),
         filter,
         is_gathered: true,
         column: "n.number".to_owned(),

@@ -73,11 +73,12 @@ fn filter(tenant: &Tenant, cond: &Cond) -> Sql {
     }
 }
 
-/// A hash stands for its value here: two values with the same 128 bits are not to be found.
+/// A hash stands for its value here: two values with the same 128 bits are not to be found. Counted,
+/// since PostgreSQL makes a join of what `EXISTS`, and chooses by it whose turn it is first.
 fn any_of(tenant: &Tenant, hashes: Vec<Id>) -> Sql {
-    Sql::new("EXISTS (SELECT 1 FROM filestore.term x WHERE x.tenant = ")
+    Sql::new("(SELECT count(*) FROM filestore.term x WHERE x.tenant = ")
         .then(tenant_number(tenant))
-        .then(Sql::new(" AND x.number = f.number AND x.hash = ANY(?))").bind(hashes))
+        .then(Sql::new(" AND x.number = f.number AND x.hash = ANY(?)) > 0").bind(hashes))
 }
 
 fn all_of(tenant: &Tenant, hashes: Vec<Id>) -> Sql {

@@ -64,11 +64,9 @@ pub(crate) async fn count(
         return Ok(0);
     }
     let walk = plan::choose(repository, tenant, conds, Wanted::All).await?;
-    let counted = Sql::new("SELECT count(*) ").then(walk.candidates("")).and_all(filters(
-        tenant,
-        conds,
-        walk.driver.settles,
-    ));
+    let filters = filters(tenant, conds, walk.driver.settles);
+    let joined = if filters.is_empty() { Sql::default() } else { walk.files(tenant) };
+    let counted = Sql::new("SELECT count(*) ").then(walk.candidates(joined)).and_all(filters);
     let row = repository.first(counted).await?;
     row.map_or(Ok(0), |row| uint(get(&row, 0)?))
 }
@@ -77,7 +75,7 @@ pub(crate) async fn count(
 fn page_of(tenant: &Tenant, conds: &[Cond], walk: &Walk, limit: i64) -> Sql {
     let key = &walk.driver.column;
     Sql::new(format!("SELECT {COLUMNS}, f.number, {key} "))
-        .then(walk.candidates(CONTENT))
+        .then(walk.candidates(walk.files(tenant).then(Sql::new(CONTENT))))
         .and_all(filters(tenant, conds, walk.driver.settles))
         .then(Sql::new(format!(" ORDER BY {} LIMIT ?", walk.order())))
         .bind(limit)

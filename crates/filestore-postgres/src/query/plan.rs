@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use super::cursor::{Cursor, Key, Position};
 use super::driver::{Driver, Order, drivers};
+use super::filter::tenant_number;
 use crate::PostgresRepository;
 use crate::error::DbResult;
 use crate::sql::{Sql, get};
@@ -99,8 +100,8 @@ fn start(driver: &Driver) -> Sql {
 }
 
 impl Walk {
-    /// `FROM … WHERE …`: the candidates from the walk's place on, and what `join` adds to them.
-    pub(super) fn candidates(&self, join: &str) -> Sql {
+    /// `FROM … WHERE …`: the candidates from the walk's place on, and what is joined to them.
+    pub(super) fn candidates(&self, joined: Sql) -> Sql {
         let Driver { scan, filter, column, .. } = &self.driver;
         let bound = match &self.after {
             None => start(&self.driver),
@@ -116,10 +117,20 @@ impl Walk {
         Sql::new("FROM ")
             .then(scan.clone())
             .then(Sql::new(" "))
-            .then(self.driver.join.clone())
-            .then(Sql::new(format!(" {join} WHERE ")))
+            .then(joined)
+            .then(Sql::new(" WHERE "))
             .then(filter.clone())
             .and(bound)
+    }
+
+    /// Leads from what was scanned to `f`, each file looked up by itself. Without the offset
+    /// PostgreSQL may merge or hash the two, for which it would read all files of the tenant, or, as
+    /// long as it knows nothing of a new table, whatever comes to its mind.
+    pub(super) fn files(&self, tenant: &Tenant) -> Sql {
+        let Some(found_in) = self.driver.found_in else { return Sql::default() };
+        Sql::new("CROSS JOIN LATERAL (SELECT * FROM filestore.file f WHERE f.tenant = ")
+            .then(tenant_number(tenant))
+            .then(Sql::new(format!(" AND f.number = {found_in}.number OFFSET 0) f ")))
     }
 
     /// What the rows are ordered by.

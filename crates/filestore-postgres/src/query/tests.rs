@@ -5,17 +5,12 @@ use filestore::{
     Attributes, Durability, Extent, FileId, FileNumber, FileRecord, NameMatch, Revision, SetField,
     Subject, Term, TextField, TimeField, Timestamp,
 };
+use filestore_test_postgres::Database;
 
 use super::cursor::{Key, Position};
 use super::plan::{choose, resume};
 use super::*;
 use crate::PostgresOptions;
-
-#[path = "../../tests/it/cluster.rs"]
-#[allow(dead_code, reason = "the integration tests use all of it")]
-mod cluster;
-
-use cluster::Database;
 
 const FILES: u64 = 3000;
 const PAGE: i64 = 50;
@@ -32,8 +27,16 @@ async fn full(database: &Database) -> (PostgresRepository, Tenant) {
             repository.apply(&Tenant::new(name).unwrap(), changes).await.unwrap();
         }
     }
-    repository.read(&[Sql::script("VACUUM ANALYZE")]).await.unwrap();
+    vacuum(database).await;
     (repository, Tenant::new("here").unwrap())
+}
+
+/// Lets PostgreSQL know what is in the tables.
+async fn vacuum(database: &Database) {
+    let connected = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await;
+    let (client, connection) = connected.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("VACUUM ANALYZE").await.unwrap();
 }
 
 fn record(n: u64) -> FileRecord {
@@ -146,7 +149,7 @@ async fn few_candidates_are_found_by_their_index() {
     record.attributes.name = "quite another".to_owned();
     record.attributes.extent = Some(Extent { min_x: 7.0, max_x: 8.0, min_y: 7.0, max_y: 8.0 });
     repository.apply(&tenant, vec![Change::Insert { record, content: None }]).await.unwrap();
-    repository.read(&[Sql::script("VACUUM ANALYZE")]).await.unwrap();
+    vacuum(&database).await;
     let place = Extent { min_x: 7.5, max_x: 7.6, min_y: 7.5, max_y: 7.6 };
     for cond in [
         Cond::Name(NameMatch::Contains, "anothe".to_owned()),

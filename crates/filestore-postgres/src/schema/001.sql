@@ -123,17 +123,20 @@ CREATE TABLE filestore.name (
 
 CREATE INDEX name_grams ON filestore.name USING gin (grams);
 
--- A version of bytes that `uses` records have.
+-- A version of bytes that `uses` records have. landmarks is where every 32nd segment ends, so that a
+-- range near the end of thousands is found without adding up the sizes of all before it; without it
+-- they are added up.
 CREATE TABLE filestore.content (
-    id       uuid PRIMARY KEY,
-    tenant   bigint NOT NULL,
-    size     bigint NOT NULL,
-    tag      text NOT NULL,
-    sha256   bytea,
-    stored   bigint NOT NULL,
-    uses     bigint NOT NULL,
-    segments bigint NOT NULL,
-    damaged  boolean NOT NULL DEFAULT false
+    id        uuid PRIMARY KEY,
+    tenant    bigint NOT NULL,
+    size      bigint NOT NULL,
+    tag       text NOT NULL,
+    sha256    bytea,
+    stored    bigint NOT NULL,
+    uses      bigint NOT NULL,
+    segments  bigint NOT NULL,
+    damaged   boolean NOT NULL DEFAULT false,
+    landmarks bigint[]
 );
 
 CREATE INDEX content_fragmented ON filestore.content (segments, id) WHERE segments > 1 AND NOT damaged;
@@ -214,6 +217,18 @@ CREATE TABLE filestore.ledger (
 );
 
 CREATE INDEX ledger_due ON filestore.ledger (state, at);
+
+-- Announces the blob of a key that nothing has.
+CREATE FUNCTION filestore.pend(new_key uuid, ttl bigint, given_now bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO filestore.ledger (key, state, at)
+        SELECT new_key, 0, filestore.now(given_now) + ttl
+        WHERE NOT EXISTS (SELECT 1 FROM filestore.segment WHERE key = new_key)
+        ON CONFLICT DO NOTHING;
+    PERFORM filestore.must(FOUND, 'FSEXI', 'the key is in use');
+END
+$$;
 
 -- Records a part of an open session, or makes garbage of its blob when a part that was admitted
 -- later is there. It holds the session's row until the commit, so that sends of one part, and the

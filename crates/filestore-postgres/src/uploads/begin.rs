@@ -5,10 +5,11 @@ use filestore::backend::BeginUpload;
 use filestore::{Error, ErrorKind, Tenant, UploadSession, UploadState, UploadTarget};
 
 use super::session::{insert, named};
-use crate::commit::{Change, Commit, Tx};
+use crate::commit::{Change, Commit};
 use crate::error::{DbResult, PgError};
 use crate::row::TENANT;
 use crate::sql::{Id, Sql, get, time};
+use crate::transaction::Tx;
 
 pub(super) struct Begin {
     pub(super) tenant: Tenant,

@@ -8,10 +8,11 @@ use filestore::{
 
 use super::parts::no_upload;
 use super::session::{self, named, set_state};
-use crate::commit::{Change, Commit, Tx};
+use crate::commit::{Change, Commit};
 use crate::error::{DbResult, PgError};
 use crate::row::TENANT;
 use crate::sql::{Sql, get, small, time, uint};
+use crate::transaction::Tx;
 use crate::writes::clear;
 
 pub(super) struct Seal {

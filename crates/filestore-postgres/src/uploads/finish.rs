@@ -10,11 +10,13 @@ use filestore::{
 
 use super::parts::no_upload;
 use super::session::{self, named, set_state};
-use crate::commit::{Change, Commit, Tx};
+use crate::commit::{Change, Commit};
+use crate::contents::{LANDMARKS, note_landmarks};
 use crate::error::DbResult;
 use crate::index::external_hash;
 use crate::row::{self, COLUMNS, CONTENT, TENANT};
 use crate::sql::{Sql, get, int};
+use crate::transaction::Tx;
 use crate::writes::{FILE_IS_GONE, Writes, clear};
 
 pub(super) struct Finish {
@@ -78,6 +80,9 @@ impl Change for Finish {
         };
         session.state = UploadState::Completed;
         let mut statements = writes.statements(&self.tenant, self.now)?;
+        if i64::from(session.parts) > LANDMARKS {
+            statements.push(note_landmarks(session.content));
+        }
         statements.push(set_state(&self.tenant, self.id, &session.state, true, self.now));
         Ok(Commit::known(statements, Finished { session, record: Some(record) }))
     }

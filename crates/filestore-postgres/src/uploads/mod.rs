@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, Ending, Finished, Part, PartChain, Publication, Sealed,
+    Admission, Announcement, BeginUpload, Ending, Finished, Part, PartChain, Publication, Sealed,
     UploadRepository,
 };
 use filestore::{Error, FileId, PartNumber, Result, Subject, Tenant, UploadSession};
@@ -55,8 +55,25 @@ impl UploadRepository for PostgresRepository {
         Ok(parts::list(self, tenant, id, after, limit).await?)
     }
 
-    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission> {
-        Ok(parts::admit(self, tenant, id, number).await?)
+    async fn admit(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        announce: Option<Announcement>,
+    ) -> Result<Admission> {
+        let now = self.given_now();
+        let Some(announce) = announce else {
+            return Ok(parts::admit(self, tenant, id, number).await?);
+        };
+        let admit = parts::Admit { tenant: tenant.clone(), id, number, announce, now };
+        match self.commit(admit).await? {
+            Made::Answered(admission) => Ok(admission?),
+            Made::Silently => {
+                let admission = parts::admit(self, tenant, id, number).await?;
+                Ok(Admission { announced: true, ..admission })
+            }
+        }
     }
 
     async fn put_part(

@@ -2,7 +2,7 @@
 //! it.
 
 use async_trait::async_trait;
-use filestore::backend::{Admission, Chain, Hashed, Part, PartChain};
+use filestore::backend::{Admission, Announcement, Chain, Hashed, Part, PartChain};
 use filestore::{
     Error, ErrorKind, FileId, HashState, PartNumber, Tenant, UploadSession, UploadState,
 };
@@ -10,12 +10,13 @@ use tokio_postgres::Row;
 
 use super::session::{self, COLUMN_COUNT, COLUMNS, named};
 use crate::PostgresRepository;
-use crate::commit::{Change, Commit, Tx};
+use crate::commit::{Change, Commit};
 use crate::contents::{SEGMENT, inline_bytes, read_segment};
 use crate::error::{DbResult, PgError};
 use crate::flight::Answers;
 use crate::row::TENANT;
-use crate::sql::{Id, Sql, digest, get, int, optional, small, time, uint};
+use crate::sql::{Id, Sql, digest, get, int, optional, small, span, time, uint};
+use crate::transaction::Tx;
 
 /// Parts of a session that has not ended; those of a completed one are a file's content by now.
 pub(super) async fn list(
@@ -64,6 +65,11 @@ pub(super) async fn admit(
     id: FileId,
     number: PartNumber,
 ) -> DbResult<Admission> {
+    let row = repository.first(admission(tenant, id, number, repository.given_now())).await?;
+    read_admission(&row.ok_or_else(no_upload)?)
+}
+
+fn admission(tenant: &Tenant, id: FileId, number: PartNumber, now: Option<i64>) -> Sql {
     let select = format!(
         "SELECT {COLUMNS}, filestore.now($3), p.n, p.chain_after, nextval('filestore.ticket') \
          FROM filestore.session u \
@@ -75,25 +81,67 @@ pub(super) async fn admit(
          ) p ON true \
          WHERE u.tenant = {TENANT} AND u.id = $2"
     );
-    let select = named(select, tenant, id)
-        .bind(repository.given_now())
-        .bind(i64::from(number))
-        .bind(i64::from(Hashed::WITHIN));
-    let row = repository.first(select).await?.ok_or_else(no_upload)?;
-    let session = session::read(&row)?;
+    named(select, tenant, id).bind(now).bind(i64::from(number)).bind(i64::from(Hashed::WITHIN))
+}
+
+fn read_admission(row: &Row) -> DbResult<Admission> {
+    let session = session::read(row)?;
     match session.state {
-        UploadState::Open if time(get(&row, COLUMN_COUNT)?)? < session.expires => {}
-        UploadState::Open | UploadState::Expired => {
-            return Err(Error::new(ErrorKind::Expired, "the upload has expired").into());
-        }
+        UploadState::Open if time(get(row, COLUMN_COUNT)?)? < session.expires => {}
+        UploadState::Open | UploadState::Expired => return Err(expired()),
         _ => return Err(Error::conflict("the upload is not open").into()),
     }
-    let number = optional(&row, COLUMN_COUNT + 1, small)?;
+    let number = optional(row, COLUMN_COUNT + 1, small)?;
     let state =
-        optional(&row, COLUMN_COUNT + 2, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
+        optional(row, COLUMN_COUNT + 2, |state: Vec<u8>| Ok(HashState::from_bytes(&state)))?;
     let hashed = number.zip(state.flatten()).map(|(number, state)| Hashed { number, state });
-    let ticket = uint(get(&row, COLUMN_COUNT + 3)?)?;
-    Ok(Admission { session, ticket, hashed })
+    let ticket = uint(get(row, COLUMN_COUNT + 3)?)?;
+    Ok(Admission { session, ticket, hashed, announced: false })
+}
+
+/// Admits a part and announces its blob, in one round trip.
+pub(super) struct Admit {
+    pub(super) tenant: Tenant,
+    pub(super) id: FileId,
+    pub(super) number: PartNumber,
+    pub(super) announce: Announcement,
+    pub(super) now: Option<i64>,
+}
+
+#[async_trait]
+impl Change for Admit {
+    /// What is refused is known when nothing is left to be taken back.
+    type Answer = DbResult<Admission>;
+
+    async fn make(&self, _: &mut Tx) -> DbResult<Commit<Self::Answer>> {
+        let Self { tenant, id, number, announce, now } = self;
+        let is_open = format!(
+            "EXISTS (SELECT 1 FROM filestore.session u WHERE u.tenant = {TENANT} AND u.id = $2 \
+                 AND u.state = 0 AND u.expires > filestore.now($5))"
+        );
+        let pend = format!("SELECT filestore.pend($3, $4, $5) WHERE {is_open}");
+        let pend = named(pend, tenant, *id)
+            .bind(Id::from(announce.key))
+            .bind(span(announce.ttl))
+            .bind(*now);
+        let statements = vec![admission(tenant, *id, *number, *now), pend];
+        Ok(Commit::read(statements, |mut answers: Answers| {
+            let rows = answers.next().unwrap_or_default();
+            let admitted = rows.first().ok_or_else(no_upload).and_then(read_admission);
+            let announced = answers.next().is_some_and(|rows| !rows.is_empty());
+            Ok(admitted.and_then(|admission| {
+                // Its time was up between the two.
+                if !announced {
+                    return Err(expired());
+                }
+                Ok(Admission { announced, ..admission })
+            }))
+        }))
+    }
+}
+
+fn expired() -> PgError {
+    Error::new(ErrorKind::Expired, "the upload has expired").into()
 }
 
 pub(super) fn no_upload() -> PgError {

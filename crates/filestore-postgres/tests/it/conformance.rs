@@ -5,8 +5,8 @@ use std::sync::Arc;
 use filestore::conformance::Fixture;
 use filestore::{ManualClock, Timestamp};
 use filestore_postgres::PostgresRepository;
+use filestore_test_postgres::Database;
 
-use crate::cluster::Database;
 use crate::support::{connect, wait_for};
 
 fn repository() -> Fixture<PostgresRepository> {

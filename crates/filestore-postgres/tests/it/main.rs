@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod cluster;
 mod conformance;
 mod interleavings;
+mod landmarks;
 mod opening;
 mod outcomes;
+mod pooler;
 mod proxy;
+mod restored;
 mod round_trips;
+mod secrets;
 mod support;

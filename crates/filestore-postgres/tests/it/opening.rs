@@ -1,15 +1,18 @@
 //! Opening: the schema, and servers that are not fit.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use filestore::backend::{FileRepository, LedgerRepository, UploadRepository};
-use filestore::{Durability, ErrorKind};
+use filestore::{Durability, ErrorKind, FileQuery, FileStore, FsBlobs, Fsck};
 use filestore_postgres::{PostgresOptions, PostgresRepository};
+use filestore_test_postgres::{Cluster, Database};
 
-use crate::cluster::{Cluster, Database};
 use crate::support::*;
 
-async fn open(url: &str) -> filestore::Result<PostgresRepository> {
+async fn connect_to(url: &str) -> filestore::Result<PostgresRepository> {
     PostgresRepository::connect(url, options()).await
 }
 
@@ -27,7 +30,7 @@ async fn start_at_once() {
     let starts = (0..8).map(|_| {
         let database = Arc::clone(&database);
         tokio::spawn(async move {
-            let repo = open(&database.url()).await.unwrap();
+            let repo = connect_to(&database.url()).await.unwrap();
             repo.ready().await.unwrap();
             repo.store_id().await.unwrap()
         })
@@ -42,7 +45,7 @@ async fn start_at_once() {
 async fn an_empty_schema_is_taken() {
     let database = Database::empty();
     client(&database).await.batch_execute("CREATE SCHEMA filestore").await.unwrap();
-    open(&database.url()).await.unwrap().ready().await.unwrap();
+    connect_to(&database.url()).await.unwrap().ready().await.unwrap();
 }
 
 /// A migration that fails leaves nothing behind, and the next one is not in its way.
@@ -54,12 +57,12 @@ async fn a_migration_is_all_or_nothing() {
         .batch_execute("CREATE SCHEMA filestore; CREATE TABLE filestore.ledger ()")
         .await
         .unwrap();
-    assert!(open(&database.url()).await.is_err());
+    assert!(connect_to(&database.url()).await.is_err());
     let count = "SELECT count(*) FROM pg_class WHERE relnamespace = 'filestore'::regnamespace";
     let left: i64 = client.query_one(count, &[]).await.unwrap().get(0);
     assert_eq!(left, 1);
     client.batch_execute("DROP TABLE filestore.ledger").await.unwrap();
-    open(&database.url()).await.unwrap();
+    connect_to(&database.url()).await.unwrap();
 }
 
 /// A later release that is still compatible is worked with; one that is not is refused.
@@ -68,9 +71,9 @@ async fn a_schema_that_is_too_new_is_refused() {
     let database = Database::new();
     let client = client(&database).await;
     client.batch_execute("UPDATE filestore.schema SET version = 99").await.unwrap();
-    open(&database.url()).await.unwrap().ready().await.unwrap();
+    connect_to(&database.url()).await.unwrap().ready().await.unwrap();
     client.batch_execute("UPDATE filestore.schema SET oldest = 99").await.unwrap();
-    let error = open(&database.url()).await.unwrap_err();
+    let error = connect_to(&database.url()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("99"));
 }
@@ -83,14 +86,14 @@ async fn an_unfit_server_is_refused() {
     let full = PostgresOptions { durability: Durability::Full, ..options() };
     let opened = PostgresRepository::connect(&database.url(), full).await;
     assert_eq!(kind(opened), ErrorKind::InvalidArgument);
-    assert_eq!(kind(open("no://address").await), ErrorKind::InvalidArgument);
+    assert_eq!(kind(connect_to("no://address").await), ErrorKind::InvalidArgument);
     assert_eq!(
-        kind(open(&format!("{}-missing", database.url())).await),
+        kind(connect_to(&format!("{}-missing", database.url())).await),
         ErrorKind::InvalidArgument
     );
     let stranger = database.url().replace("user=filestore", "user=stranger");
-    assert_eq!(kind(open(&stranger).await), ErrorKind::InvalidArgument);
-    assert_eq!(kind(open("host=/nowhere dbname=x user=y").await), ErrorKind::Unavailable);
+    assert_eq!(kind(connect_to(&stranger).await), ErrorKind::InvalidArgument);
+    assert_eq!(kind(connect_to("host=/nowhere dbname=x user=y").await), ErrorKind::Unavailable);
 }
 
 /// Whoever looks after a store makes none.
@@ -102,7 +105,7 @@ async fn a_database_without_a_store_gets_none_unasked() {
     assert_eq!(opened.unwrap_err().kind(), ErrorKind::InvalidArgument);
     let there = "SELECT to_regnamespace('filestore') IS NOT NULL";
     assert!(!client(&database).await.query_one(there, &[]).await.unwrap().get::<_, bool>(0));
-    open(&database.url()).await.unwrap();
+    connect_to(&database.url()).await.unwrap();
     PostgresRepository::connect(&database.url(), only_open).await.unwrap().ready().await.unwrap();
 }
 
@@ -110,7 +113,7 @@ async fn a_database_without_a_store_gets_none_unasked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deadlines_are_kept_by_the_database_s_clock() {
     let database = Database::new();
-    let repo = open(&database.url()).await.unwrap();
+    let repo = connect_to(&database.url()).await.unwrap();
     let client = client(&database).await;
     let now = || async {
         let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -123,8 +126,84 @@ async fn deadlines_are_kept_by_the_database_s_clock() {
     assert_eq!(session.expires, session.created.after(HOUR));
     // An hour later by that clock.
     client.batch_execute("UPDATE filestore.session SET expires = expires - 3600001").await.unwrap();
-    let admitted = repo.admit(&here(), session.id, 1).await;
+    let admitted = repo.admit(&here(), session.id, 1, None).await;
     assert_eq!(admitted.unwrap_err().kind(), ErrorKind::Expired);
+}
+
+/// The server crashes while many store files: what was acknowledged is there, whole, and what is
+/// there is whole, though nobody was told of it; nothing is there twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_among_commits_leaves_whole_files() {
+    let cluster = Arc::new(Cluster::start(&[]));
+    cluster.create("files");
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = FsBlobs::open(folder.path(), Durability::Relaxed).unwrap();
+    let full = PostgresOptions { durability: Durability::Full, ..options() };
+    let repository = PostgresRepository::connect(&cluster.url("files"), full).await.unwrap();
+    let store = FileStore::builder(blobs, repository).open().await.unwrap();
+    let files = store.files(&here(), &ann());
+    let content = |name: &str| name.repeat(3000);
+    let (acknowledged, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let writers = (0..4).map(|writer| {
+        let (files, count, is_over) = (files.clone(), acknowledged.clone(), is_over.clone());
+        tokio::spawn(async move {
+            let mut told = Vec::new();
+            for n in 0.. {
+                if is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let name = format!("{writer}-{n:06}");
+                match files.create(name.as_str(), content(&name)).await {
+                    Ok(file) => {
+                        told.push((file.id, name));
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}"),
+                }
+            }
+            told
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let until = async |wanted: usize| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while acknowledged.load(Ordering::SeqCst) < wanted {
+            assert!(Instant::now() < deadline, "nothing is acknowledged any more");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    for _ in 0..3 {
+        until(acknowledged.load(Ordering::SeqCst) + 20).await;
+        let crashed = cluster.clone();
+        tokio::task::spawn_blocking(move || crashed.crash()).await.unwrap();
+    }
+    until(acknowledged.load(Ordering::SeqCst) + 20).await;
+    is_over.store(true, Ordering::SeqCst);
+    let read = async |id| {
+        let file = files.open(id, None).await.unwrap();
+        file.read_all().await.unwrap().collect().await.unwrap()
+    };
+    for writer in writers {
+        for (id, name) in writer.await.unwrap() {
+            assert_eq!(read(id).await, content(&name));
+        }
+    }
+    let mut names = HashSet::new();
+    let mut query = FileQuery { limit: 1000, ..FileQuery::default() };
+    loop {
+        let page = files.list(&query).await.unwrap();
+        for file in page.items {
+            let name = file.attributes.name;
+            assert_eq!(read(file.id).await, content(&name));
+            assert!(names.insert(name), "a file was made twice");
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    let report = store.fsck(&Fsck::default()).await.unwrap();
+    assert!(report.missing.is_empty(), "{report:?}");
 }
 
 /// What was acknowledged with full durability is there after the server has crashed, and so is the

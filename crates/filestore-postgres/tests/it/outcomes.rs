@@ -6,9 +6,9 @@ use filestore::backend::{
 };
 use filestore::{Expected, FileNumber, RecordChange, Timestamp, UploadState};
 use filestore_postgres::PostgresRepository;
+use filestore_test_postgres::Database;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cluster::Database;
 use crate::proxy::{Cut, Proxy};
 use crate::support::*;
 

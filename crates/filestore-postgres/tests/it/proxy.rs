@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-/// What becomes of the next commit.
+/// What commits changes. Reads end otherwise.
+const COMMIT: &[u8] = b"SET LOCAL statement_timeout = 0; COMMIT\0";
+
+/// What becomes of the next commit of a change.
 pub(crate) enum Cut {
     /// It does not get to the server, nor does what is sent with it.
     Before,
@@ -116,8 +119,14 @@ impl Said {
 
 async fn carry(mut client: UnixStream, mut server: UnixStream, state: Arc<State>) {
     let (mut asked, mut answered) = ([0; 1 << 16], [0; 1 << 16]);
-    // Without the first message, whose kind is not said.
-    let first = client.read(&mut asked).await.unwrap_or(0);
+    // The question for TLS, which the server denies, and the first message: their kind is not said.
+    let mut first = client.read(&mut asked).await.unwrap_or(0);
+    if first == 8 {
+        server.write_all(&asked[..first]).await.unwrap();
+        let denied = server.read_u8().await.unwrap();
+        client.write_u8(denied).await.unwrap();
+        first = client.read(&mut asked).await.unwrap_or(0);
+    }
     server.write_all(&asked[..first]).await.unwrap();
     let (mut heard, mut kept, mut held) = (Vec::new(), Vec::new(), Vec::new());
     loop {
@@ -128,7 +137,7 @@ async fn carry(mut client: UnixStream, mut server: UnixStream, state: Arc<State>
                 heard.extend_from_slice(bytes);
                 state.said.lock().unwrap().listen(&mut heard);
                 kept.extend_from_slice(bytes);
-                let commit = find(&kept, b"COMMIT\0");
+                let commit = find(&kept, COMMIT);
                 let cut = commit.and_then(|at| Some((at, state.next.lock().unwrap().take()?)));
                 if let Some((at, cut)) = cut {
                     return break_off(cut, &kept, at, client, server).await;
@@ -169,7 +178,7 @@ async fn break_off(cut: Cut, bytes: &[u8], at: usize, client: UnixStream, mut se
             drop(client);
             let_go.await.unwrap();
             server.write_all(bytes).await.unwrap();
-            answers.send(answer(&mut server, b"ROLLBACK\0").await).unwrap();
+            answers.send(answer(&mut server, b"attempt_pkey\0").await).unwrap();
         }
     }
 }

@@ -2,13 +2,13 @@
 //! session of a connection.
 
 use filestore::backend::{
-    BeginUpload, Change, ContentSource, FileRepository, LedgerRepository, RecordRepository,
-    UploadRepository,
+    Announcement, BeginUpload, Change, ContentSource, FileRepository, LedgerRepository, Part,
+    RecordRepository, UploadRepository,
 };
 use filestore::{Cond, FileQuery, PartNumber, RangeSpec, TextField};
 use filestore_postgres::{PostgresOptions, PostgresRepository};
+use filestore_test_postgres::Database;
 
-use crate::cluster::Database;
 use crate::proxy::Proxy;
 use crate::support::*;
 
@@ -46,8 +46,8 @@ async fn in_one_round_trip<T>(
 async fn hot_calls_take_one_round_trip() {
     let Rig { repo, proxy, _database } = &rig().await;
     let here = &here();
-    // The transaction's beginning, the row of the attempt, the commit.
-    let transaction = 3;
+    // The transaction's beginning, the row of the attempt, the commit; a read has no attempt.
+    let (transaction, read) = (3, 2);
 
     let segment = blob(100);
     let key = segment.key().unwrap();
@@ -59,15 +59,21 @@ async fn hot_calls_take_one_round_trip() {
     repo.apply(here, vec![stored]).await.unwrap();
 
     let range = Some(RangeSpec::FromTo(10, 20));
-    let loaded = in_one_round_trip(proxy, 1, repo.load(here, &id.into(), range)).await.unwrap();
+    let loaded =
+        in_one_round_trip(proxy, read + 1, repo.load(here, &id.into(), range)).await.unwrap();
     assert_eq!(loaded.segments.len(), 1);
-    in_one_round_trip(proxy, 1, repo.find(here, &[id.into()])).await.unwrap();
+    in_one_round_trip(proxy, read + 1, repo.find(here, &[id.into()])).await.unwrap();
 
     let session = repo.begin(here, BeginUpload { total: Some(2), ..upload() }).await.unwrap();
     let number: PartNumber = 1;
-    let mut part = admitted(repo, session.id, number).await;
-    let admitted = in_one_round_trip(proxy, 1, repo.admit(here, session.id, number)).await.unwrap();
-    part.ticket = admitted.ticket;
+    let admit = repo.admit(here, session.id, number, None);
+    in_one_round_trip(proxy, read + 1, admit).await.unwrap();
+    let segment = blob(10);
+    let announce = Announcement { key: segment.key().unwrap(), ttl: HOUR };
+    let admit = repo.admit(here, session.id, number, Some(announce));
+    let admission = in_one_round_trip(proxy, transaction + 2, admit).await.unwrap();
+    assert!(admission.announced);
+    let part = Part { number, segment, ticket: admission.ticket, chain: None };
     let put = repo.put_part(here, session.id, None, part);
     let told = in_one_round_trip(proxy, transaction + 2, put).await.unwrap();
     assert_eq!(told.parts, 1);
@@ -97,7 +103,7 @@ async fn no_connection_remembers_anything() {
     for (name, text) in said {
         assert_eq!(name, "", "a named statement: {text}");
         let words = text.to_uppercase();
-        for kept in ["LISTEN", "PREPARE", "DECLARE", "TEMP", "PG_ADVISORY_LOCK", "SET SESSION"] {
+        for kept in ["LISTEN", "PREPARE", "DECLARE", " TEMP", "PG_ADVISORY_LOCK", "SET SESSION"] {
             assert!(!words.contains(kept), "{text}");
         }
         let settings = words.split(';').filter(|part| part.trim().starts_with("SET"));

@@ -12,9 +12,8 @@ use filestore::{
     FileRecord, Revision, Subject, Tenant, Timestamp, UploadTarget,
 };
 use filestore_postgres::{PostgresOptions, PostgresRepository};
+use filestore_test_postgres::Database;
 use tokio::runtime::Handle;
-
-use crate::cluster::Database;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -30,6 +29,11 @@ pub(crate) fn options() -> PostgresOptions {
 pub(crate) async fn connect(database: &Database, clock: Arc<dyn Clock>) -> PostgresRepository {
     let options = PostgresOptions { clock: Some(clock), ..options() };
     PostgresRepository::connect(&database.url(), options).await.unwrap()
+}
+
+/// By the database's own clock.
+pub(crate) async fn open(database: &Database) -> PostgresRepository {
+    PostgresRepository::connect(&database.url(), options()).await.unwrap()
 }
 
 /// A connection of a test's own.
@@ -53,6 +57,10 @@ pub(crate) fn here() -> Tenant {
     Tenant::new("here").unwrap()
 }
 
+pub(crate) fn ann() -> Subject {
+    Subject::new("ann").unwrap()
+}
+
 /// A file of this number.
 pub(crate) fn file(n: u64, attributes: Attributes) -> FileRecord {
     let moment = Timestamp::from_millis(1_790_000_000_000 + n);
@@ -60,7 +68,7 @@ pub(crate) fn file(n: u64, attributes: Attributes) -> FileRecord {
         id: FileId::from_bytes(u128::from(n).to_be_bytes()),
         number: FileNumber::new(n).unwrap(),
         revision: Revision::FIRST,
-        owner: Subject::new("ann").unwrap(),
+        owner: ann(),
         created: moment,
         updated: moment,
         content: None,
@@ -96,7 +104,7 @@ pub(crate) fn upload() -> BeginUpload {
     let now = Timestamp::from_millis(1_790_000_000_000);
     BeginUpload {
         id: FileId::mint(now).unwrap(),
-        owner: Subject::new("ann").unwrap(),
+        owner: ann(),
         target: UploadTarget::NewFile,
         content: ContentId::mint(now).unwrap(),
         attributes: Attributes::named("upload"),
@@ -110,7 +118,7 @@ pub(crate) fn upload() -> BeginUpload {
 pub(crate) async fn admitted(repo: &PostgresRepository, id: FileId, number: u32) -> Part {
     let segment = blob(10 * u64::from(number));
     repo.pend(segment.key().unwrap(), HOUR).await.unwrap();
-    let ticket = repo.admit(&here(), id, number).await.unwrap().ticket;
+    let ticket = repo.admit(&here(), id, number, None).await.unwrap().ticket;
     Part { number, segment, ticket, chain: None }
 }
 

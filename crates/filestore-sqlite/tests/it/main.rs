@@ -5,7 +5,7 @@
 mod conformance;
 mod crash;
 mod landmarks;
-mod paging;
 mod reopening;
 mod restored;
 mod support;
+mod traces;

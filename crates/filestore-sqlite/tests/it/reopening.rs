@@ -84,7 +84,7 @@ async fn tickets_go_on_where_they_stopped() {
     repository.begin(&here(), upload(id)).await.unwrap();
     let mut last = 0;
     for _ in 0..5000 {
-        let ticket = repository.admit(&here(), id, 1).await.unwrap().ticket;
+        let ticket = repository.admit(&here(), id, 1, None).await.unwrap().ticket;
         assert!(ticket > last);
         last = ticket;
     }
@@ -92,7 +92,7 @@ async fn tickets_go_on_where_they_stopped() {
     drop(repository);
 
     let repository = open(&path);
-    assert!(repository.admit(&here(), id, 1).await.unwrap().ticket > last);
+    assert!(repository.admit(&here(), id, 1, None).await.unwrap().ticket > last);
 }
 
 /// As a server and its `sweep` do.

@@ -39,8 +39,8 @@ pub use ledger::{BlobState, KnownBlob, LedgerRepository};
 pub use record::RecordRepository;
 pub use transfer::{Kept, TransferRepository};
 pub use upload::{
-    Admission, BeginUpload, Chain, Ending, Finished, Hashed, Part, PartChain, Publication, Sealed,
-    UploadRepository,
+    Admission, Announcement, BeginUpload, Chain, Ending, Finished, Hashed, Part, PartChain,
+    Publication, Sealed, UploadRepository,
 };
 
 /// A complete metadata backend.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::backend::content::Segment;
 use crate::error::Result;
 use crate::hash::{Digest, HashState};
-use crate::id::{ContentId, FileId, FileNumber, Subject, Tenant, Timestamp};
+use crate::id::{BlobKey, ContentId, FileId, FileNumber, Subject, Tenant, Timestamp};
 use crate::record::{Attributes, Expect, FileRecord};
 use crate::upload::{PartNumber, UploadSession, UploadState, UploadTarget};
 
@@ -61,11 +61,22 @@ pub trait UploadRepository: Debug + Send + Sync + 'static {
     /// Asks, before bytes are received, whether part `number` may come, and draws a ticket for it:
     /// greater than every ticket drawn before for this session, on whatever node.
     ///
+    /// Where the part is certain to become a blob, its key comes along. A backend to which a round
+    /// trip is dearer than a commit announces it at once, as
+    /// [`LedgerRepository::pend`](crate::backend::LedgerRepository::pend) does, and says so; else
+    /// that is left to the caller. What is refused is not announced.
+    ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Expired`](crate::ErrorKind::Expired) when the
     /// session is open past its time or has expired; [`Conflict`](crate::ErrorKind::Conflict) when
-    /// it is in any other state but open.
-    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission>;
+    /// it is in any other state but open. Of a key that is announced, what `pend` refuses.
+    async fn admit(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        announce: Option<Announcement>,
+    ) -> Result<Admission>;
 
     /// Records a part whose bytes are durable, and answers with the session's counts including it:
     /// of two last parts in parallel, at least one is told that all are there.
@@ -222,6 +233,15 @@ impl Hashed {
     pub const WITHIN: u32 = 32;
 }
 
+/// A blob that is about to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its key, which is new.
+    pub key: BlobKey,
+    /// How long it may wait for the commit that references it.
+    pub ttl: Duration,
+}
+
 /// Leave to send a part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admission {
@@ -231,6 +251,8 @@ pub struct Admission {
     pub ticket: u64,
     /// The last part with a chain among the [32 numbers](Hashed::WITHIN) before this one.
     pub hashed: Option<Hashed>,
+    /// Whether the key is pending that came along.
+    pub announced: bool,
 }
 
 /// A session that is sealed or completed.

@@ -104,6 +104,12 @@ macro_rules! file_repository_conformance {
                 a_strange_cursor_is_refused
                 pages_bear_changes
                 a_list_of_nothing_is_empty;
+            paging:
+                every_list_is_complete
+                a_long_list_bears_changes
+                a_cursor_of_another_list_is_refused
+                an_altered_cursor_leads_to_nothing_else
+                lists_follow_their_files;
         }
     };
 }
@@ -125,6 +131,7 @@ macro_rules! upload_repository_conformance {
                 time_counts_at_admission_only
                 only_an_open_session_takes_parts
                 an_admission_knows_the_hash_before
+                an_admission_says_what_it_announced
                 a_part_is_counted_at_once
                 the_total_is_said_once
                 a_part_sent_again_is_replaced

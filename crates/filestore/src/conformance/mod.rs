@@ -49,6 +49,7 @@ pub mod endings;
 pub mod files;
 pub mod ledger;
 mod macros;
+pub mod paging;
 pub mod queries;
 pub mod races;
 pub mod records;

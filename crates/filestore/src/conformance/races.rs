@@ -190,7 +190,7 @@ pub async fn a_key_is_claimed_or_used<R: Repository>(fixture: Fixture<R>) {
         for segment in [&file_segment, &part] {
             repo.pend(segment.key().unwrap(), TICK).await.unwrap();
         }
-        let ticket = repo.admit(&here(), id, 1).await.unwrap().ticket;
+        let ticket = repo.admit(&here(), id, 1, None).await.unwrap().ticket;
         fixture.clock().advance(TICK * 2);
         let claim = with(repo, |repo| async move { repo.claim(HOUR, HOUR, 100).await.unwrap() });
         let new = ContentSource::New(content(slice::from_ref(&file_segment)));
@@ -422,7 +422,7 @@ async fn storm<R: Repository>(repo: Arc<R>, seed: u64) {
             }
             _ => {
                 let Ok(session) = repo.begin(&here(), upload_to(file)).await else { continue };
-                let admission = repo.admit(&here(), session.id, 1).await;
+                let admission = repo.admit(&here(), session.id, 1, None).await;
                 let Ok(admission) = admission else { continue };
                 announce(&*repo, &held[..1]).await;
                 let [segment, _] = held;

@@ -286,7 +286,7 @@ pub(super) async fn admitted(
     segment: Segment,
 ) -> Part {
     announce(repository, std::slice::from_ref(&segment)).await;
-    let admission = repository.admit(&here(), id, number).await.unwrap();
+    let admission = repository.admit(&here(), id, number, None).await.unwrap();
     Part { number, segment, ticket: admission.ticket, chain: None }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::Fixture;
 use super::samples::*;
-use crate::backend::{BeginUpload, Chain, Ending, Hashed, Part, PartChain, Repository};
+use crate::backend::{
+    Announcement, BeginUpload, Chain, Ending, Hashed, Part, PartChain, Repository,
+};
 use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::hash::{Digest, Hasher};
@@ -105,7 +107,7 @@ async fn assert_all_not_found(repo: &impl Repository, tenant: &crate::id::Tenant
     let kinds = [
         refused(repo.session(tenant, id).await),
         refused(repo.parts(tenant, id, 0, 10).await),
-        refused(repo.admit(tenant, id, 1).await),
+        refused(repo.admit(tenant, id, 1, None).await),
         refused(repo.put_part(tenant, id, None, part.clone()).await),
         refused(repo.seal(tenant, id).await),
         refused(repo.finish(tenant, id, publication(77)).await),
@@ -173,7 +175,7 @@ pub async fn tickets_ascend<R: Repository>(fixture: Fixture<R>) {
     let mut last = None;
     for round in 0..20 {
         let calls = for_each_at_once(repo, 0..4, |repo, n| async move {
-            repo.admit(&here(), id, 1 + (round + n) % 3).await.unwrap().ticket
+            repo.admit(&here(), id, 1 + (round + n) % 3, None).await.unwrap().ticket
         });
         let mut tickets = calls.await;
         tickets.sort_unstable();
@@ -190,7 +192,7 @@ pub async fn time_counts_at_admission_only<R: Repository>(fixture: Fixture<R>) {
     fixture.clock().advance(HOUR - TICK);
     let part = admitted(repo, id, 1, blob(10)).await;
     fixture.clock().advance(TICK * 2);
-    assert_eq!(refused(repo.admit(&here(), id, 1).await), ErrorKind::Expired);
+    assert_eq!(refused(repo.admit(&here(), id, 1, None).await), ErrorKind::Expired);
     let taken = put_part(repo, id, part).await;
     assert_eq!((taken.state, taken.parts), (UploadState::Open, 1));
     // Whether it has expired is a matter of its state, which nobody has changed.
@@ -208,7 +210,7 @@ pub async fn only_an_open_session_takes_parts<R: Repository>(fixture: Fixture<R>
         };
         let before = (session(repo, id).await, parts(repo, id).await);
         assert_eq!(before.0.state, state);
-        assert_eq!(refused(repo.admit(&here(), id, 2).await), kind, "{state:?}");
+        assert_eq!(refused(repo.admit(&here(), id, 2, None).await), kind, "{state:?}");
         for late in [part.clone(), Part { number: 2, ..part.clone() }] {
             let put = repo.put_part(&here(), id, None, late).await;
             assert_eq!(refused(put), ErrorKind::Conflict, "{state:?}");
@@ -222,7 +224,7 @@ pub async fn only_an_open_session_takes_parts<R: Repository>(fixture: Fixture<R>
 pub async fn an_admission_knows_the_hash_before<R: Repository>(fixture: Fixture<R>) {
     let repo = &*fixture.store;
     let id = begin(repo, upload()).await;
-    let hashed = async |number| repo.admit(&here(), id, number).await.unwrap().hashed;
+    let hashed = async |number| repo.admit(&here(), id, number, None).await.unwrap().hashed;
     for number in [2, 3] {
         let mut part = admitted(repo, id, number, blob(10)).await;
         part.chain = Some(chain());
@@ -237,8 +239,40 @@ pub async fn an_admission_knows_the_hash_before<R: Repository>(fixture: Fixture<
     assert_eq!(hashed(6).await, after(3), "part 4 is not there, part 5 has none");
     assert_eq!(hashed(3 + Hashed::WITHIN).await, after(3));
     assert_eq!(hashed(4 + Hashed::WITHIN).await, None, "it is too far away");
-    let admission = repo.admit(&here(), id, 2).await.unwrap();
+    let admission = repo.admit(&here(), id, 2, None).await.unwrap();
     assert_eq!(admission.session, session(repo, id).await);
+}
+
+/// A key that comes along is announced or left to the caller, as the answer says; of a session that
+/// takes no part it is left alone.
+pub async fn an_admission_says_what_it_announced<R: Repository>(fixture: Fixture<R>) {
+    let repo = &*fixture.store;
+    let id = begin(repo, upload()).await;
+    let segment = blob(10);
+    let key = segment.key().unwrap();
+    let announce = Some(Announcement { key, ttl: HOUR });
+    let admission = repo.admit(&here(), id, 1, announce).await.unwrap();
+    if admission.announced {
+        assert_eq!(fate_of(repo, key).await, Fate::Pending);
+        let again = repo.admit(&here(), id, 1, announce).await;
+        assert_eq!(refused(again), ErrorKind::AlreadyExists);
+    } else {
+        assert_eq!(fate_of(repo, key).await, Fate::Unknown);
+        repo.pend(key, HOUR).await.unwrap();
+    }
+    let part = Part { number: 1, segment, ticket: admission.ticket, chain: None };
+    assert_eq!(put_part(repo, id, part).await.parts, 1);
+    assert_eq!(fate_of(repo, key).await, Fate::Live);
+
+    let announced = repo.admit(&here(), id, 2, None).await.unwrap().announced;
+    assert!(!announced, "there is nothing to announce");
+    let key = blob(10).key().unwrap();
+    let announce = Some(Announcement { key, ttl: HOUR });
+    fixture.clock().advance(upload().lifetime + TICK);
+    assert_eq!(refused(repo.admit(&here(), id, 2, announce).await), ErrorKind::Expired);
+    repo.end(&here(), id, Ending::Canceled).await.unwrap();
+    assert_eq!(refused(repo.admit(&here(), id, 2, announce).await), ErrorKind::Conflict);
+    assert_eq!(fate_of(repo, key).await, Fate::Unknown);
 }
 
 /// The answer to a part counts it, and so does the session from then on.
@@ -334,7 +368,7 @@ pub async fn a_part_needs_a_pending_key<R: Repository>(fixture: Fixture<R>) {
     let before = (session(repo, id).await, parts(repo, id).await);
     for part in [live, garbage, claimed, unknown] {
         for number in [1, 3] {
-            let ticket = repo.admit(&here(), id, number).await.unwrap().ticket;
+            let ticket = repo.admit(&here(), id, number, None).await.unwrap().ticket;
             let part = Part { number, ticket, ..part.clone() };
             let put = repo.put_part(&here(), id, None, part).await;
             assert_eq!(refused(put), ErrorKind::Conflict);

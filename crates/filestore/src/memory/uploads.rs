@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::{
-    Admission, BeginUpload, Ending, Finished, Hashed, Part, PartChain, Publication, Sealed,
-    UploadRepository,
+    Admission, Announcement, BeginUpload, Ending, Finished, Hashed, Part, PartChain, Publication,
+    Sealed, UploadRepository,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Subject, Tenant};
@@ -83,7 +83,13 @@ impl UploadRepository for MemoryRepository {
         })
     }
 
-    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission> {
+    async fn admit(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        _: Option<Announcement>,
+    ) -> Result<Admission> {
         self.transact(|state, now| {
             let mut row = state.session(tenant, id)?;
             match row.session.state {
@@ -98,7 +104,7 @@ impl UploadRepository for MemoryRepository {
                 let chain = state.parts.get(&(row.session.content, number))?.chain?;
                 Some(Hashed { number, state: chain.after })
             });
-            Ok(Admission { session: row.session, ticket: row.ticket, hashed })
+            Ok(Admission { session: row.session, ticket: row.ticket, hashed, announced: false })
         })
     }
 

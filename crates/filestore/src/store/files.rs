@@ -316,7 +316,7 @@ impl Files {
 
     async fn store_content(&self, content: ByteStream<'_>, expect: Expect) -> Result<NewContent> {
         let limit = self.store.limits().max_file;
-        let intake = Intake { expect, limit, inline_limit: usize::MAX, whole: None };
+        let intake = Intake { expect, limit, inline_limit: usize::MAX, ..Intake::default() };
         let segment = self.store.ingest(content, intake).await?.segment;
         let stored = self.store.0.clock.now();
         Ok(NewContent {

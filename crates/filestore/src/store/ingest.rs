@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{Stream, StreamExt};
 
-use crate::backend::{Place, Repository, Segment};
+use crate::backend::{Announcement, Place, Repository, Segment};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{HashState, Hasher};
@@ -36,6 +36,30 @@ pub(super) struct Intake {
     pub(super) inline_limit: usize,
     /// The hash of everything before them, when the hash of the whole is to go on through them.
     pub(super) whole: Option<Hasher>,
+    /// Where they go, when that has been settled before.
+    pub(super) key: Option<NewKey>,
+}
+
+/// The key of a blob to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewKey {
+    key: BlobKey,
+    is_announced: bool,
+}
+
+impl NewKey {
+    fn mint() -> Result<Self> {
+        Ok(Self { key: BlobKey::mint()?, is_announced: false })
+    }
+
+    pub(super) fn announcement(&self) -> Announcement {
+        Announcement { key: self.key, ttl: PENDING_FOR }
+    }
+
+    /// It has been announced by somebody else.
+    pub(super) fn announced(self) -> Self {
+        Self { is_announced: true, ..self }
+    }
 }
 
 /// Bytes that are stored, and not yet referenced.
@@ -68,15 +92,22 @@ impl FileStore {
         })
     }
 
+    /// The key for so many bytes that are about to come, when they are too many to stay inline.
+    pub(super) fn key_of(&self, size: u64, inline_limit: usize) -> Result<Option<NewKey>> {
+        let inline_limit = inline_limit.min(self.0.repository.inline_limit());
+        (size > inline_limit as u64).then(NewKey::mint).transpose()
+    }
+
     async fn put_blob(&self, content: ByteStream<'_>, meter: &mut Meter) -> Result<BlobKey> {
-        let key = BlobKey::mint()?;
+        let new = meter.intake.key.map_or_else(NewKey::mint, Ok)?;
+        let key = new.key;
         let announced = Announced {
             content,
             meter,
             ledger: Ledger::announce(
                 Arc::clone(&self.0.repository),
                 Arc::clone(&self.0.clock),
-                key,
+                new,
             ),
             ended: false,
         };
@@ -188,10 +219,11 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn announce(repository: Arc<dyn Repository>, clock: Arc<dyn Clock>, key: BlobKey) -> Self {
-        let to = Arc::clone(&repository);
+    fn announce(repository: Arc<dyn Repository>, clock: Arc<dyn Clock>, new: NewKey) -> Self {
+        let (to, key) = (Arc::clone(&repository), new.key);
         let call = async move { to.pend(key, PENDING_FOR).await };
-        Self { announced: clock.now(), repository, clock, key, call: Some(Box::pin(call)) }
+        let call = (!new.is_announced).then(|| Box::pin(call) as _);
+        Self { announced: clock.now(), repository, clock, key, call }
     }
 
     /// Ready when the key is announced, as far as has been asked for.

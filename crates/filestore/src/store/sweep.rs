@@ -165,7 +165,8 @@ impl FileStore {
             return Ok(false);
         }
         let expect = Expect { size: Some(content.size), sha256: content.sha256 };
-        let intake = Intake { expect, limit: content.size, inline_limit: usize::MAX, whole: None };
+        let intake =
+            Intake { expect, limit: content.size, inline_limit: usize::MAX, ..Intake::default() };
         let bytes = read_segments(Arc::clone(&self.0.blobs), segments.clone(), Trust::Digest);
         let merged = match self.ingest(bytes, intake).await {
             Err(_) if self.0.repository.segments(content.id).await? != segments => {

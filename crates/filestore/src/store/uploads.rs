@@ -9,7 +9,7 @@ use crate::id::{ContentId, FileId};
 use crate::record::{Expect, FileKey};
 use crate::store::Files;
 use crate::store::complete::Completion;
-use crate::store::ingest::Intake;
+use crate::store::ingest::{Intake, NewKey};
 use crate::stream::ByteStream;
 use crate::upload::{NewUpload, PartInfo, PartNumber, UploadSession, UploadState, UploadTarget};
 
@@ -84,7 +84,12 @@ impl Uploads {
             self.check_number(total)?;
         }
         let store = &self.files.store;
-        let admission = match store.0.repository.admit(&self.files.tenant, id, number).await {
+        let inline_limit = if number <= INLINE_PARTS { usize::MAX } else { 0 };
+        // Of unknown size there is a byte at least, or hardly ever none.
+        let mut key = store.key_of(expect.size.unwrap_or(1), inline_limit)?;
+        let announce = key.as_ref().map(NewKey::announcement);
+        let admitted = store.0.repository.admit(&self.files.tenant, id, number, announce).await;
+        let admission = match admitted {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 // How another subject's session stands is not told either.
                 self.session(id).await?;
@@ -92,6 +97,9 @@ impl Uploads {
             }
             admitted => admitted?,
         };
+        if admission.announced {
+            key = key.map(NewKey::announced);
+        }
         let session = self.own(admission.session).await?;
         check_total(&session, number, total)?;
 
@@ -103,8 +111,9 @@ impl Uploads {
         let intake = Intake {
             expect,
             limit: limits.max_file.min(self.room(&session, number).await?),
-            inline_limit: if number <= INLINE_PARTS { usize::MAX } else { 0 },
+            inline_limit,
             whole: chain,
+            key,
         };
         let stored = store.ingest(content.into(), intake).await?;
         let chain = before.zip(stored.whole).map(|(before, after)| Chain { before, after });

@@ -6,9 +6,6 @@
 
 mod backends;
 mod broken;
-#[path = "../../../filestore-postgres/tests/it/cluster.rs"]
-#[allow(dead_code, reason = "the tests of that crate use all of it")]
-mod cluster;
 mod crash;
 mod model;
 mod store;

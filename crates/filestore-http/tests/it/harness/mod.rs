@@ -16,6 +16,7 @@ macro_rules! on_every_backend {
     ($then:ident: $($rest:tt)*) => {
         $then!(memory: $($rest)*);
         $then!(sqlite: $($rest)*);
+        $then!(postgres: $($rest)*);
     };
 }
 pub(crate) use on_every_backend;

@@ -1,5 +1,6 @@
 //! A server with all dialects where their pages have them.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,9 @@ use filestore_http::auth::Secret;
 use filestore_http::dialects::{Cdf, Entity, Idempiere, Jea, Jmix, Molgenis};
 use filestore_http::presign::{PresignKey, PresignKeys, Presigner};
 use filestore_http::{Adapter, AdapterBuilder, X_REQUEST_ID};
+use filestore_postgres::{PostgresOptions, PostgresRepository};
 use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
+use filestore_test_postgres::Database;
 use http::header::AUTHORIZATION;
 use http_body_util::BodyExt;
 use tempfile::TempDir;
@@ -31,7 +34,7 @@ pub(crate) struct World {
     pub(crate) adapter: Adapter,
     pub(crate) store: FileStore,
     /// Lives as long as the store that is in it.
-    _dir: Option<TempDir>,
+    _kept_in: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl World {
@@ -65,19 +68,33 @@ impl World {
         let repository = SqliteRepository::open(dir.path().join(DATABASE), options).unwrap();
         let builder = FileStore::builder(blobs, repository);
         let store = builder.limits(limits()).open().await.unwrap();
-        Self::over(store, Arc::new(SystemClock), Some(dir))
+        Self::over(store, Arc::new(SystemClock), Some(Box::new(dir)))
     }
 
-    fn over(store: FileStore, clock: Arc<dyn Clock>, dir: Option<TempDir>) -> Self {
+    /// Over PostgreSQL. Small content is in the database; where the rest is makes no difference.
+    pub(crate) async fn postgres() -> Self {
+        let database = Database::new();
+        let options = PostgresOptions { durability: Durability::Relaxed, ..Default::default() };
+        let repository = PostgresRepository::connect(&database.url(), options).await.unwrap();
+        let builder = FileStore::builder(MemoryBlobs::new(), repository);
+        let store = builder.limits(limits()).open().await.unwrap();
+        Self::over(store, Arc::new(SystemClock), Some(Box::new(database)))
+    }
+
+    fn over(
+        store: FileStore,
+        clock: Arc<dyn Clock>,
+        kept_in: Option<Box<dyn Any + Send + Sync>>,
+    ) -> Self {
         let adapter = Self::builder(&store, clock).build();
-        Self { adapter, store, _dir: dir }
+        Self { adapter, store, _kept_in: kept_in }
     }
 
     /// A server over the same store that enforces security categories.
     pub(crate) fn strict(&self) -> Self {
         let builder = Self::builder(&self.store, Arc::new(SystemClock));
         let adapter = builder.enforce_security_categories(Cdf::SECURITY_CATEGORIES).build();
-        Self { adapter, store: self.store.clone(), _dir: None }
+        Self { adapter, store: self.store.clone(), _kept_in: None }
     }
 
     fn builder(store: &FileStore, clock: Arc<dyn Clock>) -> AdapterBuilder {

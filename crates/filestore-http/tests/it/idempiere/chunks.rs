@@ -237,7 +237,8 @@ async fn chunks_of_unknown_sessions_are_not_found() {
 /// On several threads, last chunks that come at the same time all find the upload whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_last_chunks_at_the_same_time_one_is_the_last() {
-    for world in [World::memory().await, World::sqlite().await].map(Arc::new) {
+    let worlds = [World::memory().await, World::sqlite().await, World::postgres().await];
+    for world in worlds.map(Arc::new) {
         for _ in 0..40 {
             let id = begun(&world, b"some content").await;
             world.send(chunk(&id, 1, 2, b"some ")).await.expect(200);

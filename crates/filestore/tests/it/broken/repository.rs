@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, BlobState, Change, Content, ContentRepository, ContentSource, Ending,
-    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, NewContent, Part, PartChain,
-    Publication, RecordRepository, Sealed, Segment, StoredFile, TransferRepository,
-    UploadRepository,
+    Admission, Announcement, BeginUpload, BlobState, Change, Content, ContentRepository,
+    ContentSource, Ending, FileRepository, Finished, Kept, KnownBlob, LedgerRepository, NewContent,
+    Part, PartChain, Publication, RecordRepository, Sealed, Segment, StoredFile,
+    TransferRepository, UploadRepository,
 };
 use filestore::conformance::{
     Fixture, completions, contents, endings, files, ledger, queries, races, records, transfers,
@@ -42,6 +42,7 @@ super::caught! {
     PutsIntoSealed: a_part_put_into_a_sealed_session by uploads::only_an_open_session_takes_parts;
     LastWriteWins: an_older_ticket_that_replaces by uploads::the_later_ticket_stays;
     RepeatsTickets: tickets_that_repeat by uploads::tickets_ascend;
+    AnnouncesInVain: an_announcement_that_is_not_made by uploads::an_admission_says_what_it_announced;
     AdmitsLate: an_admission_past_the_time by uploads::time_counts_at_admission_only;
     MixesOwners: sessions_of_other_owners by uploads::sessions_are_listed_by_owner;
     SealsGaps: a_seal_over_gaps by completions::a_gap_is_incomplete;
@@ -238,14 +239,22 @@ impl UploadRepository for Broken {
         self.inner.parts(tenant, id, after, limit).await
     }
 
-    async fn admit(&self, tenant: &Tenant, id: FileId, number: PartNumber) -> Result<Admission> {
-        match self.inner.admit(tenant, id, number).await {
+    async fn admit(
+        &self,
+        tenant: &Tenant,
+        id: FileId,
+        number: PartNumber,
+        announce: Option<Announcement>,
+    ) -> Result<Admission> {
+        let announced = announce.is_some() && self.has(Flaw::AnnouncesInVain);
+        match self.inner.admit(tenant, id, number, announce).await {
+            Ok(admission) if announced => Ok(Admission { announced, ..admission }),
             Ok(admission) if self.has(Flaw::RepeatsTickets) => {
                 Ok(Admission { ticket: 1 + admission.ticket / 2, ..admission })
             }
             Err(error) if self.has(Flaw::AdmitsLate) && error.kind() == ErrorKind::Expired => {
                 let session = self.inner.session(tenant, id).await?;
-                Ok(Admission { session, ticket: u64::from(u32::MAX), hashed: None })
+                Ok(Admission { session, ticket: u64::from(u32::MAX), hashed: None, announced })
             }
             admitted => admitted,
         }

@@ -10,6 +10,7 @@ use filestore::{
 };
 use filestore_postgres::{PostgresOptions, PostgresRepository};
 use filestore_sqlite::{SqliteOptions, SqliteRepository};
+use filestore_test_postgres::Database;
 use futures::TryStreamExt;
 use tempfile::TempDir;
 
@@ -19,7 +20,6 @@ use super::generate::limits;
 use super::names::Names;
 use super::op::{Edit, Key, Op, Said, Who, WriteRecord};
 use super::reference::{Model, subject, sweep_options, tenant};
-use crate::cluster::Database;
 use crate::store::rig::start;
 use crate::store::spy::{Hooks, SpyBlobs, SpyRepository};
 

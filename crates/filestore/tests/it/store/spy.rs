@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use filestore::backend::{
-    Admission, BeginUpload, BlobInfo, BlobStore, Change, Content, ContentRepository, Ending,
-    FileRepository, Finished, Kept, KnownBlob, LedgerRepository, Part, PartChain, Publication,
-    RecordRepository, Repository, Sealed, Segment, StoredFile, TransferRepository,
+    Admission, Announcement, BeginUpload, BlobInfo, BlobStore, Change, Content, ContentRepository,
+    Ending, FileRepository, Finished, Kept, KnownBlob, LedgerRepository, Part, PartChain,
+    Publication, RecordRepository, Repository, Sealed, Segment, StoredFile, TransferRepository,
     UploadRepository,
 };
 use filestore::simulation::Faults;
@@ -166,7 +166,8 @@ pass_on! {
         sessions(tenant: &Tenant, owner: &Subject, after: Option<FileId>, limit: u32)
             -> Vec<UploadSession>;
         parts(tenant: &Tenant, id: FileId, after: PartNumber, limit: u32) -> Vec<Part>;
-        admit(tenant: &Tenant, id: FileId, number: PartNumber) -> Admission;
+        admit(tenant: &Tenant, id: FileId, number: PartNumber, announce: Option<Announcement>)
+            -> Admission;
         put_part(tenant: &Tenant, id: FileId, total: Option<PartNumber>, part: Part)
             -> UploadSession;
         save_chains(tenant: &Tenant, id: FileId, chains: Vec<PartChain>) -> ();

@@ -1,5 +1,8 @@
-//! A server of our own: the installed binaries, a folder that goes when the tests end, and a socket
-//! in it. Each test has a database to itself.
+//! PostgreSQL servers of our own for tests and benches: the installed binaries, a folder that goes
+//! when the process ends, and a socket in it. Each test has a database to itself.
+//!
+//! Whatever goes wrong here stops the tests: there is nothing to test then.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::chown;
@@ -18,7 +21,14 @@ const TEMPLATE: &str = "filestore_template";
 
 /// The one that most tests share. It syncs nothing.
 static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::start(&["fsync=off", "max_connections=400"]);
+    let cluster = Cluster::start(&[
+        "fsync=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "autovacuum=off",
+        "max_connections=400",
+    ]);
     cluster.run("createdb", &[TEMPLATE]);
     let url = cluster.url(TEMPLATE);
     let open = async move {
@@ -33,7 +43,8 @@ static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
 });
 
 /// A server. It ends with this, or with the process, whatever ends that.
-pub(crate) struct Cluster {
+#[derive(Debug)]
+pub struct Cluster {
     bin: PathBuf,
     folder: PathBuf,
     user: Option<(u32, u32)>,
@@ -42,7 +53,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts a server with settings `name=value`.
-    pub(crate) fn start(settings: &[&str]) -> Self {
+    pub fn start(settings: &[&str]) -> Self {
         let bin = binaries();
         let user = unprivileged();
         let folder = tempfile::Builder::new().prefix("filestore-pg").tempdir().unwrap();
@@ -92,29 +103,29 @@ impl Cluster {
     }
 
     /// The address of a database.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         format!("host={} user=filestore dbname={database}", self.folder.display())
     }
 
-    /// The folder of the socket.
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
     }
 
     /// Makes an empty database.
-    pub(crate) fn create(&self, database: &str) {
+    pub fn create(&self, database: &str) {
         self.run("createdb", &[database]);
     }
 
     /// Ends the server as a crash does, and starts it again.
-    pub(crate) fn crash(&self) {
+    pub fn crash(&self) {
         self.pg_ctl(&["stop", "-m", "immediate"]);
         let options = format!("-k {} -c listen_addresses=", self.folder.display());
         self.pg_ctl(&["start", "-w", "-l", "log", "-o", &options]);
     }
 
     /// Ends the server for good.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.pg_ctl(&["stop", "-m", "immediate"]);
     }
 
@@ -142,20 +153,33 @@ impl Drop for Cluster {
     }
 }
 
-/// A database of the shared server, which goes when this does.
-pub(crate) struct Database {
+/// A database of the server that the tests of a process share, which goes when this does.
+#[derive(Debug)]
+pub struct Database {
     name: String,
 }
 
 impl Database {
     /// One with our schema and nothing in it.
-    pub(crate) fn new() -> Self {
-        Self::made(&["-T", TEMPLATE])
+    pub fn new() -> Self {
+        // Without syncs files are copied faster than pages.
+        Self::made(&["-T", TEMPLATE, "-S", "file_copy"])
     }
 
     /// One with nothing in it at all.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self::made(&[])
+    }
+
+    /// A copy of what is in it now. Nobody may be connected to it; whoever is on the way out is
+    /// shown the door.
+    pub fn copy(&self) -> Self {
+        let out = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            self.name
+        );
+        SHARED.run("psql", &["-q", "-d", "postgres", "-c", &out]);
+        Self::made(&["-T", &self.name, "-S", "file_copy"])
     }
 
     fn made(args: &[&str]) -> Self {
@@ -165,15 +189,18 @@ impl Database {
         Self { name }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its address.
+    pub fn url(&self) -> String {
         SHARED.url(&self.name)
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// The server's socket.
+    pub fn socket(&self) -> PathBuf {
         SHARED.socket()
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 }
@@ -197,7 +224,7 @@ fn binaries() -> PathBuf {
 }
 
 /// Who the server runs as, where that must be somebody else: it refuses to be root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub fn unprivileged() -> Option<(u32, u32)> {
     let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let is_root = own.lines().any(|line| line.starts_with("Uid:\t0\t"));
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
