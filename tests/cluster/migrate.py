@@ -26,7 +26,7 @@ from check import Row, check  # noqa: E402
 from client import Client  # noqa: E402
 from expected import Expected  # noqa: E402
 from harness import BINARY, CLEAN_ENVIRONMENT, Server, run_server  # noqa: E402
-from services import PASSWORD, Postgres, SeaweedFS, end_all, free_ports, settings  # noqa: E402
+from services import PASSWORD, Postgres, SeaweedFS, end_all, lasting_ports, settings  # noqa: E402
 from workload import Worker  # noqa: E402
 
 WORKERS = 4
@@ -133,7 +133,7 @@ class Run:
         self.counts = Counter()
         self.workers = [Worker(number, Expected()) for number in range(WORKERS)]
         # Links that were handed out go on being good.
-        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        self.address = f"127.0.0.1:{lasting_ports(1)[0]}"
         self.server = None
 
     def serve(self, store):
