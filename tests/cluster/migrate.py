@@ -79,6 +79,8 @@ def text(value):
 class Embedded:
     """SQLite and a disk, in one folder."""
 
+    flags = ()
+
     def __init__(self, folder):
         self.folder, self.database = folder, folder / "metadata.sqlite"
         self.urls = (f"sqlite:{self.database}", f"file:{folder}")
@@ -105,7 +107,9 @@ class Embedded:
 
 
 class Shared:
-    """PostgreSQL and SeaweedFS."""
+    """PostgreSQL and SeaweedFS, where clients fetch large files from themselves."""
+
+    flags = ("--redirect-downloads", "all")
 
     def __init__(self, home, weed):
         self.postgres = Postgres(home / "postgres")
@@ -138,9 +142,16 @@ class Run:
 
     def serve(self, store):
         env = store.env | {"FILESTORE_JWT_SECRET": SECRET}
-        self.server = Server(self.home / "local", "--listen", self.address, env=env)
-        token = self.server.token("me", "--ttl", "86400")
-        self.client = lambda: Client(self.server, token)
+        self.server = Server(self.home / "local", "--listen", self.address, *store.flags, env=env)
+        self.token = self.server.token("me", "--ttl", "86400")
+
+    def client(self):
+        client = Client(self.server, self.token)
+        client.session.hooks["response"].append(self.note)
+        return client
+
+    def note(self, answer, **_):
+        self.counts["downloads sent to the bucket"] += answer.status_code == 307
 
     def fill(self, seconds):
         self.here = Embedded(self.home / "here")
@@ -227,6 +238,7 @@ class Run:
             worker.upload()
         self.check(store, *self.workers)
         self.server.stop()
+        assert self.counts["downloads sent to the bucket"], "clients were sent nowhere"
         checked = run_server("fsck", "--read-data", "--data", self.home / "local", env=store.env)
         assert checked.returncode == 0 and "all is well" in checked.stdout, checked
 
