@@ -177,7 +177,9 @@ class SeaweedFS:
             "-s3.port.iceberg=0", "-s3.port.lance=0",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
-        server, self.volumes = Program(self.home / "log", command, cwd=self.home), []
+        # To end in order takes it half a minute.
+        ending = {"by": signal.SIGKILL, "cwd": self.home}
+        server, self.volumes = Program(self.home / "log", command, **ending), []
         master = f"127.0.0.1:{ports['master.port']}"
         for number in range(self.VOLUMES):
             port, grpc = lasting_ports(2)
@@ -186,7 +188,7 @@ class SeaweedFS:
                 f"-mserver={master}.{ports['master.port.grpc']}", f"-port={port}", f"-port.grpc={grpc}",
                 "-max=64", "-minFreeSpace=64MiB",
             ]
-            self.volumes.append(Program(self.home / f"volume{number}.log", command, cwd=self.home))
+            self.volumes.append(Program(self.home / f"volume{number}.log", command, **ending))
         self.port = ports["s3.port"]
         endpoint = f"http://127.0.0.1:{self.port}"
         server.wait_for(lambda: joined(master) == self.VOLUMES, "volume servers")

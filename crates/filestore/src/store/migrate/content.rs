@@ -10,14 +10,13 @@ use crate::backend::{NewContent, Segment};
 use crate::error::{ErrorKind, Result};
 use crate::id::ContentId;
 use crate::record::{ContentInfo, Expect};
-use crate::store::ingest::Intake;
+use crate::store::ingest::{Intake, inline_limit};
 use crate::store::open::{Trust, read_segments};
 use crate::stream::ByteStream;
+use crate::upload::PartNumber;
 
 /// Segments of a content that are copied at the same time.
 const SEGMENTS: usize = 2;
-/// Only the first segments of a content stay inline, as in uploads.
-const INLINE: usize = 16;
 
 impl Copy<'_> {
     pub(super) async fn has_content(&self, id: ContentId) -> Result<bool> {
@@ -31,8 +30,7 @@ impl Copy<'_> {
         if segments.is_empty() {
             return Ok(None);
         }
-        let copies = segments.into_iter().enumerate();
-        let copies = copies.map(|(n, segment)| self.segment(segment, n < INLINE));
+        let copies = (1..).zip(segments).map(|(n, segment)| self.segment(n, segment));
         let copied: Vec<_> = stream::iter(copies).buffered(SEGMENTS).try_collect().await?;
         let Some(segments) = copied.into_iter().collect() else { return Ok(None) };
         let ContentInfo { id, size, sha256, stored, .. } = *content;
@@ -43,12 +41,12 @@ impl Copy<'_> {
     /// Copies one segment, if its bytes are what they were.
     pub(super) async fn segment(
         &self,
+        number: PartNumber,
         segment: Segment,
-        may_be_inline: bool,
     ) -> Result<Option<Segment>> {
         let expect = Expect { size: Some(segment.size), sha256: Some(segment.sha256) };
-        let inline_limit = if may_be_inline { usize::MAX } else { 0 };
-        let intake = Intake { expect, limit: u64::MAX, inline_limit, whole: None, key: None };
+        let inline_limit = inline_limit(number);
+        let intake = Intake { expect, limit: u64::MAX, inline_limit, ..Intake::default() };
         let is_missing = AtomicBool::new(false);
         let bytes = read_segments(Arc::clone(&self.source.0.blobs), [segment], Trust::Length)
             .inspect_ok(|frame| {

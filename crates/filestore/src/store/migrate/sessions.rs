@@ -11,8 +11,6 @@ use crate::id::Tenant;
 use crate::upload::{PartNumber, UploadSession, UploadState};
 
 const PARTS: u32 = 1000;
-/// Only the first parts of a session stay inline, as in uploads.
-const INLINE: PartNumber = 16;
 /// A sealed session is past its time, maybe; its parts are admitted none the less.
 const ADMITTING: Duration = Duration::from_secs(86_400);
 
@@ -123,7 +121,7 @@ impl Copy<'_> {
         let repository = &self.target.0.repository;
         let Part { number, segment, chain, .. } = part;
         let ticket = repository.admit(tenant, session.id, number, None).await?.ticket;
-        let Some(segment) = self.segment(segment, number <= INLINE).await? else {
+        let Some(segment) = self.segment(number, segment).await? else {
             return Ok(false);
         };
         let part = Part { number, segment, ticket, chain };
