@@ -166,6 +166,22 @@ async fn few_candidates_are_found_by_their_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_another_list_is_refused() {
+    let database = Database::new();
+    let (repository, tenant) = full(&database).await;
+    let owner = |name: &str| vec![Cond::Owner(Subject::new(name).unwrap())];
+    let query = FileQuery { all: owner("ann"), after: None, limit: 10 };
+    let after = repository.list(&tenant, &query).await.unwrap().next;
+    let query = FileQuery { after, ..query };
+    assert_eq!(repository.list(&tenant, &query).await.unwrap().items.len(), 10);
+    for all in [owner("bob"), Vec::new()] {
+        let query = FileQuery { all, ..query.clone() };
+        let listed = repository.list(&tenant, &query).await;
+        assert_eq!(listed.unwrap_err().kind(), filestore::ErrorKind::InvalidArgument);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forged_cursor_leads_to_no_other_tenant() {
     let database = Database::new();
     let (repository, _) = full(&database).await;
