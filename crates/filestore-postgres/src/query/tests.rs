@@ -12,7 +12,7 @@ use super::plan::{choose, resume};
 use super::*;
 use crate::PostgresOptions;
 
-const FILES: u64 = 3000;
+const FILES: u64 = 1500;
 const PAGE: i64 = 50;
 
 /// A tenant among others, whose files all have everything in common.
