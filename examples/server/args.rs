@@ -57,6 +57,16 @@ pub(crate) struct Options {
         value_name = "NAMES"
     )]
     pub dialects: Option<Vec<String>>,
+    /// Dialects that send their clients to the bucket for large files, separated by commas [default:
+    /// none]
+    #[arg(
+        long,
+        global = true,
+        env = "FILESTORE_REDIRECT_DOWNLOADS",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
+    pub redirect_downloads: Option<Vec<String>>,
     /// What an acknowledgement means: `full` survives the loss of power, `relaxed` a killed process
     #[arg(long, global = true, env = "FILESTORE_DURABILITY", value_name = "full|relaxed")]
     pub durability: Option<String>,
@@ -107,6 +117,9 @@ pub(crate) enum Command {
     Sweep,
     /// Check blobs against metadata; may run beside the server. Exit code 1 when something is wrong
     Fsck(FsckOptions),
+    /// Copy the store into another, while neither is served; go on where that broke off. Exit code 1
+    /// when the other is not the same then
+    Migrate(MigrateOptions),
 }
 
 /// What the token says.
@@ -138,4 +151,21 @@ pub(crate) struct FsckOptions {
     /// Have the next sweep delete blobs that nothing knows of
     #[arg(long)]
     pub collect_orphans: bool,
+}
+
+/// From where to where.
+#[derive(Debug, Group)]
+pub(crate) struct MigrateOptions {
+    /// Where metadata are now, as in --metadata [default: what that says]
+    #[arg(long, env = "FILESTORE_FROM_METADATA", hide_env_values = true, value_name = "URL")]
+    pub from_metadata: Option<String>,
+    /// Where bytes are now, as in --blobs [default: what that says]
+    #[arg(long, value_name = "URL")]
+    pub from_blobs: Option<String>,
+    /// Where metadata are to be
+    #[arg(long, env = "FILESTORE_TO_METADATA", hide_env_values = true, value_name = "URL")]
+    pub to_metadata: String,
+    /// Where bytes are to be
+    #[arg(long, value_name = "URL")]
+    pub to_blobs: String,
 }

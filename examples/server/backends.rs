@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use filestore::backend::{BlobStore, Repository};
 use filestore::{Durability, Error, ErrorKind, FsBlobs};
-use filestore_object_store::{ObjectBlobs, ObjectOptions};
+use filestore_object_store::{ObjectBlobs, ObjectOptions, ObjectSigner};
 use filestore_postgres::{PostgresOptions, PostgresRepository};
 use filestore_sqlite::{DATABASE, SqliteOptions, SqliteRepository};
 use tokio::time::{Instant, sleep};
@@ -47,6 +47,13 @@ pub(crate) struct Opening {
     pub create: bool,
     /// Bytes of the disk that SQLite keeps for removals, if not as many as it does by itself.
     pub reserve: Option<u64>,
+}
+
+/// Blobs that are open.
+pub(crate) struct OpenedBlobs {
+    pub store: Arc<dyn BlobStore>,
+    /// Signs URLs of them, where there are any.
+    pub signer: Option<ObjectSigner>,
 }
 
 impl Metadata {
@@ -124,26 +131,25 @@ impl Blobs {
     }
 
     /// Opens them. Of a bucket nothing is asked yet.
-    pub(crate) fn open(&self, opening: Opening) -> Result<Arc<dyn BlobStore>, String> {
+    pub(crate) fn open(&self, opening: Opening) -> Result<OpenedBlobs, String> {
         let opened = match self {
             Self::Disk(folder) if opening.create || folder.join("blobs").exists() => {
                 make_folder(folder)?;
-                FsBlobs::open(folder, opening.durability).map(|it| Arc::new(it) as _)
+                FsBlobs::open(folder, opening.durability)
+                    .map(|blobs| OpenedBlobs { store: Arc::new(blobs), signer: None })
             }
             Self::Disk(_) => return Err(format!("there are no blobs in {self}")),
-            Self::Bucket(url) => ObjectBlobs::connect(url, credentials(), ObjectOptions::default())
-                .map(|it| Arc::new(it) as _),
+            Self::Bucket(url) => ObjectBlobs::connect(url, environment(), ObjectOptions::default())
+                .map(|blobs| OpenedBlobs { signer: blobs.signer(), store: Arc::new(blobs) }),
         };
         opened.map_err(|error| explain(self, &error))
     }
 }
 
-/// What the environment says of the services. Their settings have names without such a prefix, too,
-/// which mean other things to other programs.
-fn credentials() -> impl Iterator<Item = (String, String)> {
+/// The variables, among which the services' credentials and settings are. What is no text is none.
+fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|it| name.starts_with(it)))
 }
 
 impl FromStr for Metadata {

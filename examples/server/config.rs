@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub blobs: Blobs,
     pub durability: Durability,
     pub dialects: Vec<String>,
+    pub redirect_downloads: Vec<String>,
     pub origins: Origins,
     pub cors: Vec<HeaderValue>,
     pub sweep_interval: Duration,
@@ -61,6 +62,7 @@ struct File {
     blobs: Option<String>,
     public_url: Option<String>,
     dialects: Option<Vec<String>>,
+    redirect_downloads: Option<Vec<String>>,
     durability: Option<String>,
     cors_origins: Vec<String>,
     trusted_proxies: Vec<IpNet>,
@@ -109,14 +111,18 @@ impl Config {
         let data = options.data.clone().or(file.data).unwrap_or_else(|| "filestore-data".into());
         let metadata = options.metadata.clone().or(file.metadata);
         let blobs = options.blobs.clone().or(file.blobs);
+        let dialects = options.dialects.clone().or(file.dialects);
+        let dialects = dialects.unwrap_or_else(|| vec!["all".to_owned()]);
+        let redirects = options.redirect_downloads.clone().or(file.redirect_downloads);
         let public_url = options.public_url.clone().or(file.public_url);
-        Ok(Self {
+        let config = Self {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             metadata: metadata.map_or_else(|| Ok(Metadata::within(&data)), |url| url.parse())?,
             blobs: blobs.map_or_else(|| Ok(Blobs::within(&data)), |url| url.parse())?,
             data,
             durability: parse_durability(durability.as_deref())?,
-            dialects: known_dialects(options.dialects.clone().or(file.dialects))?,
+            dialects: known_dialects(dialects)?,
+            redirect_downloads: redirects.map_or_else(|| Ok(Vec::new()), known_dialects)?,
             origins: Origins {
                 public_url: public_url.map(|url| parse_url(&url)).transpose()?,
                 trusted_proxies: either(&options.trusted_proxy, file.trusted_proxies),
@@ -141,7 +147,29 @@ impl Config {
                 audience: options.audience.clone().or(file.audience),
                 claims: file.claims.map(Claims::mapping).transpose()?,
             },
-        })
+        };
+        config.checked()
+    }
+}
+
+impl Config {
+    /// The folders that the store takes up on this machine.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &Path> {
+        [self.metadata.folder(), self.blobs.folder()].into_iter().flatten()
+    }
+
+    /// What makes sense by itself, and not together.
+    fn checked(self) -> Result<Self, String> {
+        if self.redirect_downloads.is_empty() {
+            return Ok(self);
+        }
+        if self.blobs.folder().is_some() {
+            return Err("--redirect-downloads needs --blobs in a bucket".to_owned());
+        }
+        if self.verify_reads {
+            return Err("--verify-reads reads here what --redirect-downloads does not".to_owned());
+        }
+        Ok(self)
     }
 }
 
@@ -207,8 +235,7 @@ fn parse_durability(text: Option<&str>) -> Result<Durability, String> {
     }
 }
 
-fn known_dialects(names: Option<Vec<String>>) -> Result<Vec<String>, String> {
-    let names = names.unwrap_or_else(|| vec!["all".to_owned()]);
+fn known_dialects(names: Vec<String>) -> Result<Vec<String>, String> {
     if names.iter().any(|name| name == "all") {
         return Ok(DIALECTS.map(str::to_owned).to_vec());
     }

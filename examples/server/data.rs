@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use filestore::{FileStore, FileStoreBuilder};
 
-use super::backends::{Opening, explain, make_folder};
+use super::backends::{Blobs, Metadata, OpenedBlobs, Opening, explain, make_folder};
 use super::config::Config;
 
 const LOCK: &str = "lock";
@@ -23,13 +23,26 @@ pub(crate) async fn open_existing(config: &Config) -> Result<FileStore, String> 
 }
 
 async fn open_as(config: &Config, create: bool) -> Result<FileStore, String> {
-    let Config { metadata, blobs, durability, reserve, .. } = config;
-    let opening = Opening { durability: *durability, create, reserve: *reserve };
-    let blobs_opened = blobs.open(opening)?;
-    let store = FileStoreBuilder::new(blobs_opened, metadata.open(opening).await?);
+    open_at(config, &config.metadata, &config.blobs, create).await
+}
+
+/// Opens the store that is kept there.
+pub(crate) async fn open_at(
+    config: &Config,
+    metadata: &Metadata,
+    blobs: &Blobs,
+    create: bool,
+) -> Result<FileStore, String> {
+    let Config { durability, reserve, .. } = *config;
+    let opening = Opening { durability, create, reserve };
+    let OpenedBlobs { store, signer } = blobs.open(opening)?;
+    let store = FileStoreBuilder::new(store, metadata.open(opening).await?);
     let mut store = store.limits(config.limits.clone());
     if config.verify_reads {
         store = store.verify_reads();
+    }
+    if let Some(signer) = signer {
+        store = store.sign_blobs(signer);
     }
     let both = format!("{metadata} with {blobs}");
     store.open().await.map_err(|error| explain(&both, &error))
@@ -37,10 +50,10 @@ async fn open_as(config: &Config, create: bool) -> Result<FileStore, String> {
 
 /// Makes sure that one server at a time serves what is kept on this machine; as long as the files
 /// live.
-pub(crate) fn lock(config: &Config) -> Result<Vec<File>, String> {
+pub(crate) fn lock<'f>(folders: impl IntoIterator<Item = &'f Path>) -> Result<Vec<File>, String> {
     let mut locked: Vec<PathBuf> = Vec::new();
     let mut locks = Vec::new();
-    for folder in [config.metadata.folder(), config.blobs.folder()].into_iter().flatten() {
+    for folder in folders {
         make_folder(folder)?;
         let known = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         // Mostly both are in one folder, which is locked once.

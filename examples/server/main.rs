@@ -12,6 +12,7 @@ mod banner;
 mod config;
 mod data;
 mod maintain;
+mod migrate;
 mod serve;
 mod token;
 
@@ -71,5 +72,6 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Token(options) => token::run(&config, &options),
         Command::Sweep => runtime.block_on(maintain::sweep(&config)),
         Command::Fsck(options) => runtime.block_on(maintain::fsck(&config, &options)),
+        Command::Migrate(options) => runtime.block_on(migrate::run(&config, &options)),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         .init();
 
     let secret = auth::secret(config)?;
-    let _locks = data::lock(config)?;
+    let _locks = data::lock(config.folders())?;
     let store = data::open(config).await?;
     let adapter = adapter(config, secret, store.clone())?;
     let listener = TcpListener::bind(config.listen)
@@ -62,6 +62,7 @@ fn adapter(config: &Config, secret: Secret, store: FileStore) -> Result<Adapter,
         builder =
             builder.inline(InlinePolicy::of_extensions(extensions.iter().map(String::as_str))?);
     }
+    builder = builder.redirect_downloads(config.redirect_downloads.clone());
     if config.enforce_security_categories {
         builder = builder.enforce_security_categories(Cdf::SECURITY_CATEGORIES);
     }

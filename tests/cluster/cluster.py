@@ -5,7 +5,7 @@ them, while all of these fail; then every file is checked that was acknowledged.
 
 Eight clients call all five dialects, chunks of one upload go to whichever node is next. Every second a node,
 drawn at random, is killed and started again. Meanwhile the database is restarted, the object store fails and
-stalls, and one of its volume servers is killed for good. The same seed makes the same choices; which request
+stalls, one of its volume servers is killed for good, and a node is stopped for a while. The same seed makes the same choices; which request
 meets what, the machine decides."""
 
 import argparse
@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -27,9 +28,9 @@ sys.path[:0] = [str(TESTS / "replay"), str(TESTS / "crash")]
 from check import Row, check, check_session  # noqa: E402
 from client import Client, Cut  # noqa: E402
 from expected import Expected  # noqa: E402
-from harness import BINARY, Server, run_server  # noqa: E402
+from harness import BINARY, Server, run_server, sha256  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from services import PASSWORD, Postgres, SeaweedFS, end_all, free_ports, settings  # noqa: E402
+from services import PASSWORD, Postgres, SeaweedFS, end_all, lasting_ports, settings  # noqa: E402
 from workload import Worker  # noqa: E402
 
 NODES, WORKERS = 3, 8
@@ -49,6 +50,13 @@ class Visitor(Client):
         super().__init__(*arguments)
         self.session.headers["Connection"] = "close"
 
+    def complete_parts(self, *arguments):
+        """By two nodes at once, which both say that it is complete."""
+        with ThreadPoolExecutor(2) as both:
+            calls = [both.submit(super(Visitor, self).complete_parts, *arguments) for _ in range(2)]
+        for call in calls:
+            call.result()
+
 
 class Reader(Client):
     """Reads everything through two nodes. One of them at least is not the one that took it."""
@@ -56,21 +64,24 @@ class Reader(Client):
     def __init__(self, nodes, token, random):
         super().__init__(nodes[0], token)
         self.nodes, self.random = [Client(node, token) for node in nodes], random
+        self.both = ThreadPoolExecutor(2)
 
     def call(self, *arguments, **options):
         return self.random.choice(self.nodes).call(*arguments, **options)
 
     def digest(self, *arguments):
-        one, other = self.random.sample(self.nodes, 2)
-        found = one.digest(*arguments)
-        assert other.digest(*arguments) == found, f"{arguments} differs between nodes"
+        read = self.both.map(lambda client: client.digest(*arguments), self.random.sample(self.nodes, 2))
+        [found] = set(read)
         return found
 
 
 class Persistent(Worker):
     """Goes on after a request that was cut off, when it has asked what became of its sessions."""
 
-    FILES = 60
+    # Two parts in the object store, too.
+    SIZES, WEIGHTS = (*Worker.SIZES, 12_000_000), (*Worker.WEIGHTS, 0.5)
+    # As many as it comes to.
+    FILES = float("inf")
 
     def run(self, random, server, client, until):
         self.random, self.server, self.client = random, server, client
@@ -80,15 +91,12 @@ class Persistent(Worker):
                 while doubtful:
                     check_session(client, self.expected, doubtful[-1])
                     doubtful.pop()
-                action = self.choose()
-                action()
-            except Cut:
-                counts["requests cut off or refused with 503"] += 1
+                self.choose()()
+            except Cut as cut:
+                counts["requests cut off" if cut.__cause__ else "requests answered with 503"] += 1
                 doubtful = list(self.expected.sessions)
-                # It stops a client from spinning while nobody is there.
+                # It keeps a client from spinning while nobody is there.
                 time.sleep(0.05)
-            else:
-                counts[f"done: {action.__name__}"] += 1
 
 
 class Run:
@@ -114,7 +122,7 @@ class Run:
 
     def start_at_once(self):
         """All nodes, on a database in which there is nothing."""
-        ports = free_ports(NODES)
+        ports = lasting_ports(NODES)
 
         def start(number):
             flags = (*self.flags, "--listen", f"127.0.0.1:{ports[number]}")
@@ -140,6 +148,26 @@ class Run:
             thread.join()
         if self.errors:
             raise self.errors[0]
+
+    def pass_on(self):
+        """What one node has begun the others go on with, by its signed URLs. The hash of the whole goes
+        from chunk to chunk, wherever they go: nothing is read again for it."""
+        clients = [Client(node, self.token) for node in self.nodes]
+        pieces = [self.random.randbytes(1_000_000) for _ in range(2 * NODES)]
+        digest = sha256(b"".join(pieces))
+        new = {"fileName": "passed.on", "sha256": digest}
+        begun = clients[0].call("POST", "/api/v1/uploads", 201, json=new).json()
+        before = self.objects.bytes["answered"]
+        headers = {"Authorization": None, "X-Total-Chunks": str(len(pieces))}
+        headers["Content-Type"] = "application/octet-stream"
+        for number, piece in enumerate(pieces, start=1):
+            path = "/api/" + begun["presignedURL"].replace("{chunkOrder}", str(number))
+            sent = clients[number % NODES].call("PUT", path, 200, data=piece, headers=headers)
+        assert sent.json()["isLastChunk"]
+        assert self.objects.bytes["answered"] - before < len(pieces[0])
+        for client in clients:
+            assert client.digest("idempiere", begun["uploadId"], None, None) == digest
+        clients[1].delete("idempiere", begun["uploadId"], None)
 
     # -- load and trouble -------------------------------------------------------------------------
 
@@ -169,16 +197,17 @@ class Run:
             self.ending.wait(max(0, began + 1 - time.monotonic()))
 
     def make_trouble(self, seconds):
-        troubles = [self.restart_database, self.fail_objects, self.stall_objects, self.kill_volume]
+        troubles = [self.restart_database, self.fail_objects, self.stall_objects, self.kill_volume, self.pause_node]
         self.random.shuffle(troubles)
-        for trouble in troubles:
-            if self.ending.wait(seconds / (len(troubles) + 1)):
+        began, pause = time.monotonic(), seconds / (len(troubles) + 1)
+        for number, trouble in enumerate(troubles, start=1):
+            if self.ending.wait(max(0, began + number * pause - time.monotonic())):
                 return
             self.excused = float("inf")
             trouble()
             self.counts[f"trouble: {trouble.__name__}"] += 1
         self.excused = time.monotonic() + AFTERWARDS
-        self.ending.wait(seconds / (len(troubles) + 1))
+        self.ending.wait(max(0, began + seconds - time.monotonic()))
         self.ending.set()
 
     def restart_database(self):
@@ -193,6 +222,13 @@ class Run:
         self.objects.stall()
         self.ending.wait(4)
         self.objects.recover()
+
+    def pause_node(self):
+        """It goes on later as if nothing had been, unless it is killed meanwhile."""
+        process = self.random.choice(self.nodes).process
+        process.send_signal(signal.SIGSTOP)
+        self.ending.wait(3)
+        process.send_signal(signal.SIGCONT)
 
     def kill_volume(self):
         self.random.choice(self.seaweedfs.volumes).end(signal.SIGKILL)
@@ -260,7 +296,7 @@ class Run:
         counts = sum((worker.expected.counts for worker in self.workers), self.counts)
         taken = [self.proxy.taken[node.port] for node in self.nodes]
         for number, count in enumerate(taken):
-            counts[f"requests to node {number}"] = count
+            counts[f"requests taken by node {number}"] = count
         for what, count in sorted(counts.items()):
             print(f"{count:9,}  {what}")
 
@@ -275,15 +311,16 @@ def main():
     # PostgreSQL may run as somebody else.
     os.chmod(home, 0o755)
     print(f"seed {given.seed}, {BINARY}, in {home}", flush=True)
-    run = None
+    run, took = None, []
     try:
         run = Run(home, given.seed)
-        steps = [lambda: run.start(given.weed), lambda: run.load(given.seconds)]
+        steps = [lambda: run.start(given.weed), run.pass_on, lambda: run.load(given.seconds)]
         for step in (*steps, run.check, run.check_store, run.check_nodes):
             began = time.monotonic()
             step()
-            print(f"{time.monotonic() - began:6.1f} s", flush=True)
+            took.append(f"{time.monotonic() - began:.0f}")
         run.report()
+        print("start, passing on, load, checks of files, store and nodes took", *took, "s")
     except BaseException:
         print(f"FAILED with --seed {given.seed}; logs are in {home}")
         raise

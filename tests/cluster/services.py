@@ -1,11 +1,14 @@
 """What nodes keep their things in, started for the test: PostgreSQL, and SeaweedFS with several volume
 servers. Each is a process of this one's own, and ends with it."""
 
+import contextlib
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,11 +17,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "objects"))
 
-from run import answers, free_ports, make_bucket  # noqa: E402
+from run import answers, make_bucket  # noqa: E402
 
 PATIENCE = 90  # seconds until something that was started is there
 PASSWORD = "hunter2"
 BUCKET = "filestore"
+
+
+def lasting_ports(count):
+    """Free ports that stay so while nobody listens on them: the system gives them to no connection."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    with contextlib.ExitStack() as held:
+        ports = []
+        while len(ports) < count:
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", random.randrange(10_000, first)))
+                ports.append(one.getsockname()[1])
+        return ports
 
 
 class Program:
@@ -75,7 +91,7 @@ class Postgres:
         if self.user:
             for each in (self.folder, secret):
                 shutil.chown(each, self.user, pwd.getpwnam(self.user).pw_gid)
-        (self.port,) = free_ports(1)
+        (self.port,) = lasting_ports(1)
         self.url = f"postgres://filestore:{PASSWORD}@127.0.0.1:{self.port}/files"
         initdb = [*self.program("initdb"), "-D", "data", "-U", "filestore", "-A", "scram-sha-256"]
         initdb += ["--pwfile=password", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
@@ -145,25 +161,28 @@ class SeaweedFS:
         (self.home / "s3.json").write_text(json.dumps({"identities": [identity]}))
         names = ["master.port", "filer.port", "s3.port"]
         names += [f"{name}.grpc" for name in names]
-        ports = dict(zip(names, free_ports(len(names))))
+        ports = dict(zip(names, lasting_ports(len(names))))
         here = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         command = [
             program, "-logtostderr", "server", *here, f"-dir={self.folder('master')}", "-volume=false",
             "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-master.defaultReplication=001",
             "-filer", "-filer.defaultReplicaPlacement=001", "-s3", f"-s3.config={self.home / 's3.json'}",
             f"-s3.localSocket={self.home / 's3.sock'}", f"-filer.localSocket={self.home / 'filer.sock'}",
+            "-s3.port.iceberg=0", "-s3.port.lance=0",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
-        server, self.volumes = Program(self.home / "log", command, cwd=self.home), []
+        # To end in order takes it half a minute.
+        ending = {"by": signal.SIGKILL, "cwd": self.home}
+        server, self.volumes = Program(self.home / "log", command, **ending), []
         master = f"127.0.0.1:{ports['master.port']}"
         for number in range(self.VOLUMES):
-            port, grpc = free_ports(2)
+            port, grpc = lasting_ports(2)
             command = [
                 program, "-logtostderr", "volume", *here, f"-dir={self.folder(f'volume{number}')}",
                 f"-mserver={master}.{ports['master.port.grpc']}", f"-port={port}", f"-port.grpc={grpc}",
                 "-max=64", "-minFreeSpace=64MiB",
             ]
-            self.volumes.append(Program(self.home / f"volume{number}.log", command, cwd=self.home))
+            self.volumes.append(Program(self.home / f"volume{number}.log", command, **ending))
         self.port = ports["s3.port"]
         endpoint = f"http://127.0.0.1:{self.port}"
         server.wait_for(lambda: joined(master) == self.VOLUMES, "volume servers")

@@ -7,9 +7,6 @@ from client import Cut, here
 from expected import ABSENT, EMPTY, Copy, Entity, File, Part, Session
 from harness import sha256
 
-# Around what is stored inline, one batch of writes, and several of them.
-SIZES = (0, 1, 4_000, 16_384, 16_385, 60_000, 262_145, 700_000, 2_500_000)
-WEIGHTS = (1, 1, 4, 2, 2, 4, 2, 2, 1)
 # Nobody has more under way.
 SESSIONS = 3
 
@@ -17,6 +14,9 @@ SESSIONS = 3
 class Worker:
     """One of several clients at once. Nobody else touches what it expects."""
 
+    # Around what is stored inline, one batch of writes, and several of them.
+    SIZES = (0, 1, 4_000, 16_384, 16_385, 60_000, 262_145, 700_000, 2_500_000)
+    WEIGHTS = (1, 1, 4, 2, 2, 4, 2, 2, 1)
     # Nobody keeps more files than this, so that a long run needs no more disk than a short one.
     FILES = 40
 
@@ -43,7 +43,7 @@ class Worker:
         return self.random.choice(choices)
 
     def content(self):
-        [size] = self.random.choices(SIZES, WEIGHTS)
+        [size] = self.random.choices(self.SIZES, self.WEIGHTS)
         return self.random.randbytes(size)
 
     def name(self):

@@ -138,8 +138,8 @@ pub use query::{
 pub use range::RangeSpec;
 pub use record::{Attributes, ContentInfo, Expect, Extent, FileKey, FileRecord, NewFile, Term};
 pub use store::{
-    Completion, FileStore, FileStoreBuilder, Files, Fsck, FsckReport, Limits, OpenFile, Orphans,
-    Records, Sweep, SweepReport, Uploads,
+    Completion, FileStore, FileStoreBuilder, Files, Fsck, FsckReport, Limits, Migrate,
+    MigrateProgress, MigrateReport, OpenFile, Orphans, Records, Sweep, SweepReport, Uploads,
 };
 pub use stream::{ByteStream, Peeked};
 pub use upload::{NewUpload, PartInfo, PartNumber, UploadSession, UploadState, UploadTarget};

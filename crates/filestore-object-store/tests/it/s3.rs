@@ -39,7 +39,7 @@ pub(crate) struct S3 {
 struct State {
     asked: Mutex<Vec<Asked>>,
     news: Notify,
-    fault: Mutex<Box<dyn FnMut(&Asked) -> Fault + Send>>,
+    fault: Mutex<Faults>,
 }
 
 /// A request.
@@ -61,6 +61,7 @@ pub(crate) enum Fault {
     Hold(Arc<Semaphore>),
 }
 
+type Faults = Box<dyn FnMut(&Asked) -> Fault + Send>;
 type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 impl S3 {

@@ -19,6 +19,7 @@ use crate::id::{BlobKey, Timestamp};
 use crate::record::Expect;
 use crate::store::FileStore;
 use crate::stream::{ByteStream, Peeked};
+use crate::upload::PartNumber;
 
 /// How long an announced key may wait for its commit. Longer than any pause a server tolerates.
 const PENDING_FOR: Duration = Duration::from_secs(6 * 3_600);
@@ -60,6 +61,13 @@ impl NewKey {
     pub(super) fn announced(self) -> Self {
         Self { is_announced: true, ..self }
     }
+}
+
+/// How much of a content's segment of this number, from 1, may stay inline. Only the first ones may, so
+/// that opening a file of 10,000 tiny ones does not load them all.
+pub(super) fn inline_limit(number: PartNumber) -> usize {
+    const INLINE: PartNumber = 16;
+    if number <= INLINE { usize::MAX } else { 0 }
 }
 
 /// Bytes that are stored, and not yet referenced.

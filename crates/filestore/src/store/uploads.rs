@@ -9,13 +9,10 @@ use crate::id::{ContentId, FileId};
 use crate::record::{Expect, FileKey};
 use crate::store::Files;
 use crate::store::complete::Completion;
-use crate::store::ingest::{Intake, NewKey};
+use crate::store::ingest::{Intake, NewKey, inline_limit};
 use crate::stream::ByteStream;
 use crate::upload::{NewUpload, PartInfo, PartNumber, UploadSession, UploadState, UploadTarget};
 
-/// Only the first parts of a session stay inline, so that opening a file of 10,000 tiny parts does
-/// not load them all.
-const INLINE_PARTS: PartNumber = 16;
 const PARTS_PAGE: u32 = 1000;
 
 /// The upload sessions of one subject.
@@ -84,7 +81,7 @@ impl Uploads {
             self.check_number(total)?;
         }
         let store = &self.files.store;
-        let inline_limit = if number <= INLINE_PARTS { usize::MAX } else { 0 };
+        let inline_limit = inline_limit(number);
         // Of unknown size there is a byte at least, or hardly ever none.
         let mut key = store.key_of(expect.size.unwrap_or(1), inline_limit)?;
         let announce = key.as_ref().map(NewKey::announcement);

@@ -57,7 +57,7 @@ impl World {
         let store = blobs.sign_blobs(Bucket).limits(limits()).open().await.unwrap();
         let builder = Self::builder(&store, Arc::new(SystemClock));
         let adapter = builder.redirect_downloads(dialects.iter().copied()).build();
-        Self { adapter, store, _dir: None }
+        Self { adapter, store, _kept_in: None }
     }
 
     /// Over SQLite and a folder. Nothing here survives the test, so that nothing is synced.

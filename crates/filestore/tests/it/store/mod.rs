@@ -7,6 +7,7 @@ mod files;
 mod fsck;
 mod interrupted;
 mod late;
+mod migrating;
 mod opening;
 mod ranges;
 mod records;
