@@ -26,14 +26,15 @@ BUCKET = "filestore"
 
 
 def lasting_ports(count):
-    """Free ports that stay so while nobody listens on them: the system gives them to no connection."""
+    """Free ports that stay so while nobody listens on them: the system gives them to no connection, unless
+    it is set to give it nearly all."""
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with contextlib.ExitStack() as held:
         ports = []
         while len(ports) < count:
             one = held.enter_context(socket.socket())
             with contextlib.suppress(OSError):
-                one.bind(("127.0.0.1", random.randrange(10_000, first)))
+                one.bind(("127.0.0.1", random.randrange(10_000, max(first, 20_000))))
                 ports.append(one.getsockname()[1])
         allotted.extend(ports)
         return ports
