@@ -1,8 +1,6 @@
 //! What an operation costs when there is ten times as much of everything: files in the store,
 //! callers at a time, segments of a file. A table at the end says by how much it grew.
 
-mod table;
-
 use std::cell::{LazyCell, RefCell};
 use std::hint::black_box;
 use std::ops::Range;
@@ -15,9 +13,9 @@ use filestore::{
     Cond, Expect, FileId, FileKey, FileQuery, Files, NewUpload, PartNumber, RangeSpec,
 };
 use filestore_benches::content::{framed, noise};
+use filestore_benches::table::Table;
 use filestore_benches::{Backend, Stage, catalog};
 use futures::{StreamExt, stream};
-use table::Table;
 
 type Group<'c> = BenchmarkGroup<'c, WallTime>;
 

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod content;
 pub mod forms;
 pub mod routing;
+pub mod table;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

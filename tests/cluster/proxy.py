@@ -12,7 +12,7 @@ class Proxy:
 
     def __init__(self, *targets):
         self.targets, self.turn, self.taken = targets, 0, Counter()
-        self.is_failing, self.open = False, set()
+        self.is_failing, self.open, self.bytes = False, set(), Counter()
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
         self.thread = threading.Thread(target=self.run, args=(started,), daemon=True)
@@ -63,8 +63,7 @@ class Proxy:
             if far is None:
                 return writer.transport.abort()
             self.open |= {writer, far[1]}
-            both = [self.pump(reader, far[1]), self.pump(far[0], writer)]
-            await asyncio.gather(*both)
+            await asyncio.gather(self.pump(reader, far[1], "asked"), self.pump(far[0], writer, "answered"))
         except OSError:
             # Whoever is cut off on one side is on the other, too.
             writer.transport.abort()
@@ -86,8 +85,9 @@ class Proxy:
                 return far
         return None
 
-    async def pump(self, reader, writer):
+    async def pump(self, reader, writer, what):
         while data := await reader.read(1 << 16):
+            self.bytes[what] += len(data)
             await self.flowing.wait()
             writer.write(data)
             await writer.drain()

@@ -21,6 +21,7 @@ from run import answers, make_bucket  # noqa: E402
 
 PATIENCE = 90  # seconds until something that was started is there
 PASSWORD = "hunter2"
+allotted = []
 BUCKET = "filestore"
 
 
@@ -34,6 +35,7 @@ def lasting_ports(count):
             with contextlib.suppress(OSError):
                 one.bind(("127.0.0.1", random.randrange(10_000, first)))
                 ports.append(one.getsockname()[1])
+        allotted.extend(ports)
         return ports
 
 
@@ -77,6 +79,10 @@ def end_all():
             program.process.send_signal(program.by)
     for program in Program.started:
         program.end()
+    # SeaweedFS makes sockets that have its ports in their names, and leaves them.
+    for port in allotted:
+        for socket_file in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
+            socket_file.unlink(missing_ok=True)
 
 
 class Postgres:
@@ -168,6 +174,7 @@ class SeaweedFS:
             "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-master.defaultReplication=001",
             "-filer", "-filer.defaultReplicaPlacement=001", "-s3", f"-s3.config={self.home / 's3.json'}",
             f"-s3.localSocket={self.home / 's3.sock'}", f"-filer.localSocket={self.home / 'filer.sock'}",
+            "-s3.port.iceberg=0", "-s3.port.lance=0",
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
         # To end in order takes it half a minute.

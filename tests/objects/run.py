@@ -43,7 +43,7 @@ def seaweedfs(program: str, folder: Path):
     command = [
         program, "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=64",
-        "-volume.minFreeSpace=64MiB", "-s3", f"-s3.config={folder / 's3.json'}",
+        "-volume.minFreeSpace=64MiB", "-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={folder / 's3.json'}",
         f"-s3.localSocket={folder / 's3.sock'}", f"-filer.localSocket={folder / 'filer.sock'}",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]

@@ -12,7 +12,7 @@ use super::plan::{choose, resume};
 use super::*;
 use crate::PostgresOptions;
 
-const FILES: u64 = 3000;
+const FILES: u64 = 1500;
 const PAGE: i64 = 50;
 
 /// A tenant among others, whose files all have everything in common.
@@ -162,6 +162,22 @@ async fn few_candidates_are_found_by_their_index() {
             let (plan, work) = plan_of(&repository, page_of(&tenant, &conds, &walk, PAGE)).await;
             assert!(work < 100, "{conds:?} reads {work}\n{plan}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_another_list_is_refused() {
+    let database = Database::new();
+    let (repository, tenant) = full(&database).await;
+    let owner = |name: &str| vec![Cond::Owner(Subject::new(name).unwrap())];
+    let query = FileQuery { all: owner("ann"), after: None, limit: 10 };
+    let after = repository.list(&tenant, &query).await.unwrap().next;
+    let query = FileQuery { after, ..query };
+    assert_eq!(repository.list(&tenant, &query).await.unwrap().items.len(), 10);
+    for all in [owner("bob"), Vec::new()] {
+        let query = FileQuery { all, ..query.clone() };
+        let listed = repository.list(&tenant, &query).await;
+        assert_eq!(listed.unwrap_err().kind(), filestore::ErrorKind::InvalidArgument);
     }
 }
 

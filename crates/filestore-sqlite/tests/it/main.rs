@@ -4,6 +4,7 @@
 
 mod conformance;
 mod crash;
+mod cursors;
 mod landmarks;
 mod reopening;
 mod restored;

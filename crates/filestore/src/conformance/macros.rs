@@ -107,7 +107,6 @@ macro_rules! file_repository_conformance {
             paging:
                 every_list_is_complete
                 a_long_list_bears_changes
-                a_cursor_of_another_list_is_refused
                 an_altered_cursor_leads_to_nothing_else
                 lists_follow_their_files;
         }

@@ -80,22 +80,6 @@ pub async fn a_long_list_bears_changes<R: Repository>(fixture: Fixture<R>) {
     }
 }
 
-/// A cursor is of the list that it came from.
-pub async fn a_cursor_of_another_list_is_refused<R: Repository>(fixture: Fixture<R>) {
-    let repo = &*fixture.store;
-    fill(repo, 1..=30).await;
-    let owner = |name: &str| vec![Cond::Owner(subject(name))];
-    let next = page(repo, &owner("ann"), 10, None).await.next;
-    let list = async |all: Vec<Cond>| {
-        let query = FileQuery { all, after: next.clone(), limit: 10 };
-        repo.list(&here(), &query).await.map(|page| page.items.len())
-    };
-    assert_eq!(list(owner("ann")).await.unwrap(), 10);
-    for other in [owner("bob"), Vec::new()] {
-        assert_eq!(refused(list(other).await), ErrorKind::InvalidArgument);
-    }
-}
-
 /// Whatever a client makes of a cursor leads to files that it asked for, or nowhere.
 pub async fn an_altered_cursor_leads_to_nothing_else<R: Repository>(fixture: Fixture<R>) {
     let repo = &*fixture.store;

@@ -8,7 +8,7 @@ use filestore::{ByteStream, Digest, Expect};
 
 use crate::store::rig::{broken, frames, noise};
 
-/// The largest segment that the backends take inline.
+/// The largest segment that backends take inline, but for PostgreSQL, which takes half of it.
 pub(crate) const INLINE: usize = 16 << 10;
 /// The limit of a file and of a part.
 pub(crate) const MAX_FILE: usize = 40_000;

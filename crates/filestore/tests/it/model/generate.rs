@@ -127,12 +127,8 @@ fn resend() -> impl Strategy<Value = Op> {
 
 /// Content that is taken.
 fn good() -> impl Strategy<Value = Sent> {
-    (select(&[1, 300, INLINE, INLINE + 1, 20_000][..]), 0..100usize).prop_map(|(len, seed)| Sent {
-        len,
-        seed,
-        how: How::Frames,
-        declared: Declared::Truth,
-    })
+    (select(&[1, 300, INLINE / 2 + 1, INLINE, INLINE + 1, 20_000][..]), 0..100usize)
+        .prop_map(|(len, seed)| Sent { len, seed, how: How::Frames, declared: Declared::Truth })
 }
 
 /// A call looks up a client's own name at its beginning, and means the file that has it then. One
@@ -318,8 +314,20 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    let len =
-        select(&[0, 1, 300, INLINE - 1, INLINE, INLINE + 1, 20_000, MAX_FILE, MAX_FILE + 1][..]);
+    let len = select(
+        &[
+            0,
+            1,
+            300,
+            INLINE / 2,
+            INLINE / 2 + 1,
+            INLINE,
+            INLINE + 1,
+            20_000,
+            MAX_FILE,
+            MAX_FILE + 1,
+        ][..],
+    );
     let how = prop_oneof![6 => Just(How::Whole), 4 => Just(How::Frames), 1 => Just(How::BrokenOff)];
     let declared = prop_oneof![
         8 => Just(Declared::Nothing),

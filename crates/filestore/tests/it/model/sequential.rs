@@ -42,7 +42,8 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) async fn new(over: Over) -> Self {
         let system = System::new(over).await;
-        Self { system, model: Model::new(), names: Names::default() }
+        let model = Model::new(system.node.backend(over));
+        Self { system, model, names: Names::default() }
     }
 
     /// Takes steps in both.

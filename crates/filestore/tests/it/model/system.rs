@@ -19,7 +19,7 @@ use super::content::Received;
 use super::generate::limits;
 use super::names::Names;
 use super::op::{Edit, Key, Op, Said, Who, WriteRecord};
-use super::reference::{Model, subject, sweep_options, tenant};
+use super::reference::{Backend, Model, subject, sweep_options, tenant};
 use crate::store::rig::start;
 use crate::store::spy::{Hooks, SpyBlobs, SpyRepository};
 
@@ -341,6 +341,11 @@ impl Node {
             found.extend(files.stat_many(&keys).await.unwrap().into_iter().flatten());
         }
         found
+    }
+
+    pub(crate) fn backend(&self, over: Over) -> Backend {
+        let inline = self.repository.inner.inline_limit();
+        Backend { inline, announces: over == Over::Postgres }
     }
 
     /// Compares what is left with what the model has left: no key that is not live, no blob that

@@ -163,7 +163,7 @@ impl Model {
     }
 
     fn ingest_file(&mut self, sent: &Sent) -> Result<Segment, ErrorKind> {
-        self.ledger.ingest(sent, self.limits.max_file, usize::MAX, self.now)
+        self.ledger.ingest(sent, self.limits.max_file, usize::MAX, None, self.now)
     }
 
     /// Makes content of these segments, under the id that the store has given it.

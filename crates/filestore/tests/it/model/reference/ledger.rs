@@ -5,15 +5,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use filestore::{Digest, ErrorKind, Hasher, Timestamp};
 
-use crate::model::content::{How, INLINE, Sent};
+use crate::model::content::{How, Sent};
 use crate::store::rig::HOUR;
 
 /// How long a key may wait for its commit.
 const PENDING_FOR: Duration = HOUR.saturating_mul(6);
 
 /// All blobs there ever were.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(Vec<Blob>);
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    blobs: Vec<Blob>,
+    backend: Backend,
+}
+
+/// What tells one backend from another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backend {
+    /// The largest segment that it takes inline.
+    pub(crate) inline: usize,
+    /// Whether it announces a part's blob when it admits the part.
+    pub(crate) announces: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blob {
@@ -35,12 +47,25 @@ pub(crate) struct Segment {
 }
 
 impl Ledger {
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self { blobs: Vec::new(), backend }
+    }
+
+    /// The key that is announced for a part, by what is said of its size; of unknown size there is a
+    /// byte at least.
+    pub(crate) fn announce(&mut self, sent: &Sent, inline: usize, now: Timestamp) -> Option<usize> {
+        let inline = inline.min(self.backend.inline) as u64;
+        let is_certain = sent.expect().size.unwrap_or(1) > inline;
+        (self.backend.announces && is_certain).then(|| self.pend(now))
+    }
+
     /// Takes bytes in as the store does, up to `limit` and inline up to `inline`.
     pub(crate) fn ingest(
         &mut self,
         sent: &Sent,
         limit: u64,
         inline: usize,
+        announced: Option<usize>,
         now: Timestamp,
     ) -> Result<Segment, ErrorKind> {
         let (bytes, expect) = (sent.bytes(), sent.expect());
@@ -48,13 +73,13 @@ impl Ledger {
         if expect.size.is_some_and(|declared| declared > limit) {
             return Err(ErrorKind::TooLarge);
         }
-        let inline = inline.min(INLINE);
+        let inline = inline.min(self.backend.inline);
         let is_inline = bytes.len() <= inline;
         if is_inline && sent.how == How::BrokenOff {
             return Err(ErrorKind::Interrupted);
         }
         // From here on a key is known, whatever becomes of its bytes.
-        let blob = (!is_inline).then(|| self.pend(now));
+        let blob = (!is_inline).then(|| announced.unwrap_or_else(|| self.pend(now)));
         if size > limit {
             return Err(ErrorKind::TooLarge);
         }
@@ -72,14 +97,14 @@ impl Ledger {
     }
 
     fn pend(&mut self, now: Timestamp) -> usize {
-        self.0.push(Blob::Doomed { due: now.after(PENDING_FOR) });
-        self.0.len() - 1
+        self.blobs.push(Blob::Doomed { due: now.after(PENDING_FOR) });
+        self.blobs.len() - 1
     }
 
     /// All bytes of these segments in one.
     pub(crate) fn merge(&mut self, segments: &[Segment], now: Timestamp) -> Segment {
         let bytes = joined(segments);
-        let blob = (bytes.len() > INLINE).then(|| self.pend(now));
+        let blob = (bytes.len() > self.backend.inline).then(|| self.pend(now));
         let merged = Segment { bytes, blob };
         self.publish(&merged);
         merged
@@ -88,21 +113,21 @@ impl Ledger {
     /// A commit refers to the segment.
     pub(crate) fn publish(&mut self, segment: &Segment) {
         if let Some(blob) = segment.blob {
-            self.0[blob] = Blob::Live { size: segment.bytes.len() };
+            self.blobs[blob] = Blob::Live { size: segment.bytes.len() };
         }
     }
 
     /// A commit refers to these no more.
     pub(crate) fn drop(&mut self, segments: &[Segment], keep: Duration, now: Timestamp) {
         for blob in segments.iter().filter_map(|segment| segment.blob) {
-            self.0[blob] = Blob::Doomed { due: now.after(keep) };
+            self.blobs[blob] = Blob::Doomed { due: now.after(keep) };
         }
     }
 
     /// Answers how many went.
     pub(crate) fn sweep(&mut self, now: Timestamp) -> u64 {
         let mut gone = 0;
-        for blob in &mut self.0 {
+        for blob in &mut self.blobs {
             if matches!(blob, Blob::Doomed { due } if *due <= now) {
                 *blob = Blob::Gone;
                 gone += 1;
@@ -114,7 +139,7 @@ impl Ledger {
     /// The bytes of an open file, as long as they are there.
     pub(crate) fn read(&self, segments: &[Segment]) -> Option<Bytes> {
         let mut blobs = segments.iter().filter_map(|segment| segment.blob);
-        blobs.all(|blob| self.0[blob] != Blob::Gone).then(|| joined(segments))
+        blobs.all(|blob| self.blobs[blob] != Blob::Gone).then(|| joined(segments))
     }
 
     /// Sizes of the blobs that something refers to, in ascending order.
@@ -123,7 +148,7 @@ impl Ledger {
             Blob::Live { size } => Some(*size as u64),
             _ => None,
         };
-        let mut sizes: Vec<_> = self.0.iter().filter_map(size).collect();
+        let mut sizes: Vec<_> = self.blobs.iter().filter_map(size).collect();
         sizes.sort_unstable();
         sizes
     }

@@ -20,8 +20,8 @@ use super::generate::limits;
 use super::names::Names;
 use super::op::{Op, Who};
 use crate::store::rig::start;
-pub(crate) use ledger::Ledger;
 use ledger::Segment;
+pub(crate) use ledger::{Backend, Ledger};
 use uploads::Session;
 
 /// All of a store.
@@ -71,11 +71,11 @@ impl Seen<'_> {
 }
 
 impl Model {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(backend: Backend) -> Self {
         Self {
             now: start(),
             limits: limits(),
-            ledger: Ledger::default(),
+            ledger: Ledger::new(backend),
             tenants: Default::default(),
             held: Vec::new(),
         }

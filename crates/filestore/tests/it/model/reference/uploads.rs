@@ -72,6 +72,13 @@ impl Model {
     ) -> Outcome {
         self.check_number(Some(number))?;
         self.check_number(total)?;
+        let inline = if number <= INLINE_PARTS { usize::MAX } else { 0 };
+        // Whose the session is, is asked behind the admission.
+        let now = self.now;
+        let is_admitted = self.tenant(who).sessions.get(&id).is_some_and(|session| {
+            session.is.state == UploadState::Open && now < session.is.expires
+        });
+        let key = if is_admitted { self.ledger.announce(sent, inline, now) } else { None };
         let session = self.own(who, id)?;
         match session.is.state {
             UploadState::Open if self.now < session.is.expires => {}
@@ -89,8 +96,8 @@ impl Model {
         let replaced = before.as_ref().map_or(0, |part| part.bytes.len() as u64);
         let others = session.is.received - replaced;
         let room = self.limits.max_session - others;
-        let inline = if number <= INLINE_PARTS { usize::MAX } else { 0 };
-        let part = self.ledger.ingest(sent, self.limits.max_file.min(room), inline, self.now)?;
+        let limit = self.limits.max_file.min(room);
+        let part = self.ledger.ingest(sent, limit, inline, key, self.now)?;
 
         self.ledger.publish(&part);
         self.ledger.drop(before.as_slice(), self.limits.keep_deleted, self.now);

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The times of one thing at several scales.
-#[derive(Default)]
-pub(super) struct Table(RefCell<BTreeMap<String, BTreeMap<u64, Vec<Duration>>>>);
+/// The times of works at several scales.
+#[derive(Debug, Default)]
+pub struct Table(RefCell<BTreeMap<String, BTreeMap<u64, Vec<Duration>>>>);
 
 impl Table {
     /// Notes that `times` repetitions took so long, at this scale.
-    pub(super) fn note(&self, work: &str, scale: u64, spent: Duration, times: u64) {
+    pub fn note(&self, work: &str, scale: u64, spent: Duration, times: u64) {
         let mut works = self.0.borrow_mut();
         let samples = works.entry(work.to_owned()).or_default().entry(scale).or_default();
         samples.push(Duration::from_secs_f64(spent.as_secs_f64() / times as f64));
@@ -18,7 +18,7 @@ impl Table {
 
     /// Prints each work's medians, and from one scale to the next how many times as long it took,
     /// for every tenfold of the scale.
-    pub(super) fn print(&self) {
+    pub fn print(&self) {
         for (work, scales) in self.0.borrow().iter() {
             let mut line = format!("growth: {work}:");
             let mut before = None;
