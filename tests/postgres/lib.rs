@@ -160,7 +160,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// One with our schema and nothing in it.
+    /// One with our schema and nothing in it. It takes a server, which is no default.
+    #[expect(clippy::new_without_default)]
     pub fn new() -> Self {
         // Without syncs files are copied faster than pages.
         Self::made(&["-T", TEMPLATE, "-S", "file_copy"])

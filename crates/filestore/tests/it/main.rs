@@ -2,7 +2,7 @@
 //! own promises.
 
 // Helpers outside of test functions fail like the tests themselves.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod backends;
 mod broken;

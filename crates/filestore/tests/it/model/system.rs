@@ -40,9 +40,9 @@ pub(crate) struct System {
 
 /// What outlives the store.
 enum Kept {
-    InMemory,
-    InFolder(TempDir),
-    InDatabase(TempDir, Database),
+    Memory,
+    Folder(TempDir),
+    Database(TempDir, Database),
 }
 
 /// The store, opened.
@@ -61,9 +61,9 @@ impl System {
         let clock = Arc::new(ManualClock::new(start()));
         let folder = || tempfile::tempdir().unwrap();
         let kept = match over {
-            Over::Memory => Kept::InMemory,
-            Over::Sqlite => Kept::InFolder(folder()),
-            Over::Postgres => Kept::InDatabase(folder(), Database::new()),
+            Over::Memory => Kept::Memory,
+            Over::Sqlite => Kept::Folder(folder()),
+            Over::Postgres => Kept::Database(folder(), Database::new()),
         };
         let (blobs, repository) = match kept.open(&clock).await {
             Some(kept) => kept,
@@ -80,7 +80,7 @@ impl System {
         }
         let Node { blobs, repository, .. } = self.node.clone();
         let (blobs, repository) = match self.kept {
-            Kept::InMemory => (blobs, repository),
+            Kept::Memory => (blobs, repository),
             _ => {
                 drop((blobs, repository));
                 // Nothing has the files open when they are opened again.
@@ -100,15 +100,15 @@ impl Kept {
         let durability = Durability::Relaxed;
         let blobs = |folder: &TempDir| FsBlobs::open(folder.path(), durability).unwrap();
         match self {
-            Self::InMemory => None,
-            Self::InFolder(folder) => {
+            Self::Memory => None,
+            Self::Folder(folder) => {
                 let clock = clock.clone();
                 let options = SqliteOptions { durability, clock, ..SqliteOptions::default() };
                 let path = folder.path().join("db");
                 let repository = SqliteRepository::open(path, options).unwrap();
                 Some(spied(blobs(folder), repository))
             }
-            Self::InDatabase(folder, database) => {
+            Self::Database(folder, database) => {
                 let clock = Some(clock.clone() as _);
                 let options = PostgresOptions { durability, clock, ..PostgresOptions::default() };
                 let repository = PostgresRepository::connect(&database.url(), options).await;
