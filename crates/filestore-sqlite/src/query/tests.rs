@@ -142,7 +142,7 @@ fn files_with_one_value_are_not_counted_before_they_are_walked() {
     schema::migrate(&mut db).unwrap();
     let same = Cond::Is(TextField::Source, "same".to_owned());
     let chosen = |conds: &[Cond]| plan::choose(&db, 1, conds, Wanted::Page).unwrap().index;
-    assert_eq!(chosen(&[same.clone()]), 1);
+    assert_eq!(chosen(std::slice::from_ref(&same)), 1);
     assert_eq!(chosen(&[Cond::AnyOf(SetField::Labels, vec![Term::from("red")])]), 1);
     assert_eq!(chosen(&[same.clone(), same]), 0, "two are weighed");
     assert_eq!(chosen(&[Cond::Prefix(TextField::Source, "s".to_owned())]), 0, "in another order");
