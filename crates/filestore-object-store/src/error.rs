@@ -63,11 +63,19 @@ impl From<ObjectError> for Error {
 /// with status 507, Ceph with a code of its own. The client has no type for either, only the text
 /// of the answer.
 fn says_full(error: &object_store::Error) -> bool {
+    says(error, &["507 Insufficient Storage", "<Code>QuotaExceeded</Code>"])
+}
+
+/// Whether a service did not answer, or said that the fault is its own, until there was no more time.
+pub(crate) fn is_failure(error: &object_store::Error) -> bool {
+    says(error, &["HTTP error:", "non-2xx status code: 5"])
+}
+
+fn says(error: &object_store::Error, texts: &[&str]) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
-        let text = error.to_string();
-        if text.contains("507 Insufficient Storage") || text.contains("<Code>QuotaExceeded</Code>")
-        {
+        let said = error.to_string();
+        if texts.iter().any(|text| said.contains(text)) {
             return true;
         }
         cause = error.source();

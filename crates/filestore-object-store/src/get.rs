@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 
 use crate::blobs::{ObjectBlobs, bucket_answers};
-use crate::error::ObjectError;
+use crate::error::{ObjectError, is_failure};
 
 /// The first frame has arrived when this returns.
 pub(crate) async fn get(
@@ -113,6 +113,8 @@ impl Blob {
             }
             // Whoever is not let in is not told the size either.
             NotFound { .. } | PermissionDenied { .. } | Unauthenticated { .. } => error.into(),
+            // It was asked for as long as is worth it.
+            error if is_failure(&error) => error.into(),
             _ => match self.store.head(&self.path).await {
                 Ok(object) if object.size < wanted => ObjectError::Short { wanted },
                 _ => error.into(),

@@ -98,6 +98,16 @@ async fn who_is_not_let_in_asks_once() {
     assert_eq!(server.asked().len(), 1);
 }
 
+/// Whoever has asked for as long as is worth it does not begin again to learn why.
+#[tokio::test]
+async fn a_service_that_fails_is_asked_no_more() {
+    let (server, key) = (S3::start(), BlobKey::mint().unwrap());
+    let blobs = server.blobs_of(server.client(3));
+    server.fault(|_| Fault::Status(503));
+    assert_eq!(blobs.get(key, 0..10).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(server.asked().len(), 4);
+}
+
 #[tokio::test]
 async fn a_service_that_fails_is_unavailable() {
     let (server, key) = (S3::start(), BlobKey::mint().unwrap());
