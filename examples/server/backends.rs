@@ -255,7 +255,12 @@ pub(crate) fn make_folder(dir: &Path) -> Result<(), String> {
 
 /// One line: what could not be opened, the error and its causes.
 pub(crate) fn explain(what: &dyn fmt::Display, error: &Error) -> String {
-    let mut text = format!("cannot open {what}: {error}");
+    format!("cannot open {what}: {}", with_causes(error))
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let said = error.to_string().replace('\n', " ");

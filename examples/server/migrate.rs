@@ -7,7 +7,7 @@ use filestore::{FileId, Migrate, MigrateProgress, MigrateReport, Tenant};
 use tokio::time::{Instant, interval};
 
 use super::args::MigrateOptions;
-use super::backends::{Blobs, Metadata, explain};
+use super::backends::{Blobs, Metadata, with_causes};
 use super::config::Config;
 use super::{Failure, data};
 
@@ -44,14 +44,13 @@ pub(crate) async fn run(config: &Config, options: &MigrateOptions) -> Result<(),
         report = source.migrate_to(&target, &options, &progress) => report,
         () = keep_showing(&progress, started) => return Ok(()),
     };
-    show(&progress, started);
+    if report.is_ok() {
+        show(&progress, started);
+    }
     if stderr().is_terminal() {
         eprintln!();
     }
-    let report = report.map_err(|error| {
-        let text = explain(&"what is copied", &error);
-        format!("{}; the same command goes on from here", text.replacen("open", "go on with", 1))
-    })?;
+    let report = report.map_err(|error| with_causes(&error))?;
     tell(&report);
     if report.is_whole() { Ok(()) } else { Err(Failure::Findings) }
 }

@@ -1,12 +1,12 @@
 """Three nodes over one PostgreSQL and one SeaweedFS, behind a proxy that gives every request to the next of
 them, while all of these fail; then every file is checked that was acknowledged.
 
-    python tests/cluster/cluster.py --weed PROGRAM --seconds 45
+    python tests/cluster/cluster.py --weed PROGRAM --seconds 30
 
 Eight clients call all five dialects, chunks of one upload go to whichever node is next. Every second a node,
 drawn at random, is killed and started again. Meanwhile the database is restarted, the object store fails and
-stalls, one of its volume servers is killed for good, and a node is stopped for a while. The same seed makes the same choices; which request
-meets what, the machine decides."""
+stalls, one of its volume servers is killed for good, and a node is stopped for a while. The same seed makes
+the same choices; which request meets what, the machine decides."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ sys.path[:0] = [str(TESTS / "replay"), str(TESTS / "crash")]
 from check import Row, check, check_session  # noqa: E402
 from client import Client, Cut  # noqa: E402
 from expected import Expected  # noqa: E402
-from harness import BINARY, Server, run_server, sha256  # noqa: E402
+from harness import BINARY, Server, run_server, sha256, wait_for  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from services import PASSWORD, Postgres, SeaweedFS, end_all, lasting_ports, settings  # noqa: E402
 from workload import Worker  # noqa: E402
@@ -38,8 +38,8 @@ SECRET = "a secret of forty characters, of the test"
 # A second between sweeps, and what is deleted is gone at once: whatever is swept wrongly is missed.
 CONFIG = "[limits]\nkeep_deleted = 0\n"
 FLAGS = ("--sweep-interval", "1")
-# So long after the last trouble may a request still fail of it: that is how long each of several waits for
-# database or object store is.
+# So long after the last trouble a request may still fail of it: waits for database and object store are half
+# a minute each.
 AFTERWARDS = 60
 
 
@@ -192,6 +192,7 @@ class Run:
             node = draw.choice(self.nodes)
             assert node.process.poll() is None, node.errors.read_text()
             node.kill()
+            look_at_log(node)
             node.start()
             self.counts["nodes killed and started again"] += 1
             self.ending.wait(max(0, began + 1 - time.monotonic()))
@@ -261,17 +262,17 @@ class Run:
             "UPDATE filestore.ledger SET at = 0; UPDATE filestore.session SET expires = 0 WHERE state = 0"
         )
         self.at_once(*[lambda: self.command("sweep")] * 2)
-        self.command("sweep")
-        for what, sql in {
-            "keys in the ledger": "filestore.ledger",
+        for what, rows in {
             "sessions that wait": "filestore.session WHERE state < 2",
+            "keys in the ledger": "filestore.ledger",
             "contents without a file": "filestore.content WHERE id NOT IN "
             "(SELECT content FROM filestore.file WHERE content IS NOT NULL)",
             "segments without a content": "filestore.segment WHERE content NOT IN "
             "(SELECT id FROM filestore.content)",
         }.items():
-            [[count]] = self.postgres.query(f"SELECT count(*) FROM {sql}")
-            assert count == "0", f"{count} {what}"
+            # The nodes sweep as well, and one of them may be about to end what it began.
+            count = f"SELECT count(*) FROM {rows}"
+            wait_for(lambda: self.postgres.query(count) == [["0"]], f"an end of the {what}")
         self.assert_well()
 
     def assert_well(self, *flags):
@@ -285,12 +286,11 @@ class Run:
         return done
 
     def check_nodes(self):
-        """They end in order, kept nothing, and told no secret."""
+        """They end in order, and kept nothing."""
         self.at_once(*(node.stop for node in self.nodes))
         for node in self.nodes:
+            look_at_log(node)
             assert not node.data.exists()
-            said = node.log.read_text() + node.errors.read_text()
-            assert PASSWORD not in said and SECRET not in said
 
     def report(self):
         counts = sum((worker.expected.counts for worker in self.workers), self.counts)
@@ -301,10 +301,16 @@ class Run:
             print(f"{count:9,}  {what}")
 
 
+def look_at_log(node):
+    said = node.log.read_text() + node.errors.read_text()
+    assert "panicked" not in said, said
+    assert PASSWORD not in said and SECRET not in said
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--weed", required=True, help="SeaweedFS' program")
-    arguments.add_argument("--seconds", type=float, default=45)
+    arguments.add_argument("--seconds", type=float, default=30)
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     given = arguments.parse_args()
     home = Path(tempfile.mkdtemp(prefix="filestore-cluster-"))
@@ -322,6 +328,8 @@ def main():
         run.report()
         print("start, passing on, load, checks of files, store and nodes took", *took, "s")
     except BaseException:
+        for node in run.nodes if run else ():
+            print(f"{node.errors}:\n{node.errors.read_text()[-3000:]}")
         print(f"FAILED with --seed {given.seed}; logs are in {home}")
         raise
     finally:

@@ -21,19 +21,22 @@ from run import answers, make_bucket  # noqa: E402
 
 PATIENCE = 90  # seconds until something that was started is there
 PASSWORD = "hunter2"
+allotted = []
 BUCKET = "filestore"
 
 
 def lasting_ports(count):
-    """Free ports that stay so while nobody listens on them: the system gives them to no connection."""
+    """Free ports that stay so while nobody listens on them: the system gives them to no connection, unless
+    it is set to give it nearly all."""
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with contextlib.ExitStack() as held:
         ports = []
         while len(ports) < count:
             one = held.enter_context(socket.socket())
             with contextlib.suppress(OSError):
-                one.bind(("127.0.0.1", random.randrange(10_000, first)))
+                one.bind(("127.0.0.1", random.randrange(10_000, max(first, 20_000))))
                 ports.append(one.getsockname()[1])
+        allotted.extend(ports)
         return ports
 
 
@@ -77,6 +80,10 @@ def end_all():
             program.process.send_signal(program.by)
     for program in Program.started:
         program.end()
+    # SeaweedFS makes sockets that have its ports in their names, and leaves them.
+    for port in allotted:
+        for socket_file in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
+            socket_file.unlink(missing_ok=True)
 
 
 class Postgres:

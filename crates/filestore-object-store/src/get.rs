@@ -106,15 +106,17 @@ impl Blob {
 
     /// A range past the end is refused like anything else. Asking for the size tells them apart.
     async fn explain(&self, error: object_store::Error, wanted: u64) -> ObjectError {
-        if let object_store::Error::NotFound { .. } = error {
-            return match bucket_answers(self.store.as_ref(), &self.prefix).await {
-                true => ObjectError::Missing(self.key),
-                false => error.into(),
-            };
-        }
-        match self.store.head(&self.path).await {
-            Ok(object) if object.size < wanted => ObjectError::Short { wanted },
-            _ => error.into(),
+        use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
+        match error {
+            NotFound { .. } if bucket_answers(self.store.as_ref(), &self.prefix).await => {
+                ObjectError::Missing(self.key)
+            }
+            // Whoever is not let in is not told the size either.
+            NotFound { .. } | PermissionDenied { .. } | Unauthenticated { .. } => error.into(),
+            _ => match self.store.head(&self.path).await {
+                Ok(object) if object.size < wanted => ObjectError::Short { wanted },
+                _ => error.into(),
+            },
         }
     }
 }

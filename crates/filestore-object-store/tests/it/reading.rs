@@ -88,6 +88,16 @@ async fn a_missing_bucket_is_no_missing_blob() {
     assert_eq!(blobs.get(key, 0..10).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+/// To ask on would be to wait for nothing.
+#[tokio::test]
+async fn who_is_not_let_in_asks_once() {
+    let (server, key) = (S3::start(), BlobKey::mint().unwrap());
+    let blobs = server.blobs_of(server.client(3));
+    server.fault(|_| Fault::Status(403));
+    assert_eq!(blobs.get(key, 0..10).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(server.asked().len(), 1);
+}
+
 #[tokio::test]
 async fn a_service_that_fails_is_unavailable() {
     let (server, key) = (S3::start(), BlobKey::mint().unwrap());

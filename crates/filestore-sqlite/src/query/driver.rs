@@ -44,6 +44,14 @@ pub(super) struct Driver {
     pub(super) rank: u8,
 }
 
+impl Driver {
+    /// Whether its candidates are the files for which all of `conds` hold, in the order of numbers.
+    pub(super) fn is_all_of(&self, conds: &[Cond]) -> bool {
+        let settles_all = self.settles.is_some() && conds.len() == 1;
+        settles_all && self.order == Order::Number && !self.is_gathered
+    }
+}
+
 /// The order in which a driver yields its candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {

@@ -135,6 +135,19 @@ fn the_last_page_takes_no_more_work_than_the_first() {
     }
 }
 
+/// Where there is no file yet, whoever counts takes the first driver, which is that of all files.
+#[test]
+fn files_with_one_value_are_not_counted_before_they_are_walked() {
+    let mut db = Connection::open_in_memory().unwrap();
+    schema::migrate(&mut db).unwrap();
+    let same = Cond::Is(TextField::Source, "same".to_owned());
+    let chosen = |conds: &[Cond]| plan::choose(&db, 1, conds, Wanted::Page).unwrap().index;
+    assert_eq!(chosen(std::slice::from_ref(&same)), 1);
+    assert_eq!(chosen(&[Cond::AnyOf(SetField::Labels, vec![Term::from("red")])]), 1);
+    assert_eq!(chosen(&[same.clone(), same]), 0, "two are weighed");
+    assert_eq!(chosen(&[Cond::Prefix(TextField::Source, "s".to_owned())]), 0, "in another order");
+}
+
 #[test]
 fn the_driver_with_the_fewest_candidates_is_taken() {
     let (db, tenant) = full();
