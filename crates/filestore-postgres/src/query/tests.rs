@@ -12,15 +12,15 @@ use super::plan::{choose, resume};
 use super::*;
 use crate::PostgresOptions;
 
-const FILES: u64 = 1500;
+const FILES: u64 = 3000;
 const PAGE: i64 = 50;
 
 /// A tenant among others, whose files all have everything in common.
-async fn full(database: &Database) -> (PostgresRepository, Tenant) {
+async fn full(database: &Database, files: u64) -> (PostgresRepository, Tenant) {
     let options = PostgresOptions { durability: Durability::Relaxed, ..Default::default() };
     let repository = PostgresRepository::connect(&database.url(), options).await.unwrap();
     for name in ["before", "here", "after"] {
-        let numbers: Vec<_> = (1..=FILES).collect();
+        let numbers: Vec<_> = (1..=files).collect();
         for some in numbers.chunks(1000) {
             let changes =
                 some.iter().map(|n| Change::Insert { record: record(*n), content: None }).collect();
@@ -110,7 +110,7 @@ async fn plan_of(repository: &PostgresRepository, sql: Sql) -> (String, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_page_takes_no_more_work_than_the_first() {
     let database = Database::new();
-    let (repository, tenant) = full(&database).await;
+    let (repository, tenant) = full(&database, FILES).await;
     for cond in wide() {
         let conds = [cond];
         let first = choose(&repository, &tenant, &conds, Wanted::Page).await.unwrap();
@@ -140,7 +140,7 @@ async fn the_last_page_takes_no_more_work_than_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn few_candidates_are_found_by_their_index() {
     let database = Database::new();
-    let (repository, tenant) = full(&database).await;
+    let (repository, tenant) = full(&database, FILES).await;
     let Change::Insert { mut record, .. } =
         (Change::Insert { record: record(FILES + 1), content: None })
     else {
@@ -168,7 +168,7 @@ async fn few_candidates_are_found_by_their_index() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_of_another_list_is_refused() {
     let database = Database::new();
-    let (repository, tenant) = full(&database).await;
+    let (repository, tenant) = full(&database, 30).await;
     let owner = |name: &str| vec![Cond::Owner(Subject::new(name).unwrap())];
     let query = FileQuery { all: owner("ann"), after: None, limit: 10 };
     let after = repository.list(&tenant, &query).await.unwrap().next;
@@ -184,7 +184,7 @@ async fn a_cursor_of_another_list_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_cursor_leads_to_no_other_tenant() {
     let database = Database::new();
-    let (repository, _) = full(&database).await;
+    let (repository, _) = full(&database, 30).await;
     let nobody = Tenant::new("nobody").unwrap();
     for cond in wide() {
         let conds = [cond];
