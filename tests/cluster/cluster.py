@@ -89,7 +89,7 @@ class Persistent(Worker):
         while not until():
             try:
                 while doubtful:
-                    check_session(client, self.expected, doubtful[-1])
+                    self.ask_after(doubtful[-1])
                     doubtful.pop()
                 self.choose()()
             except Cut as cut:
@@ -97,6 +97,15 @@ class Persistent(Worker):
                 doubtful = list(self.expected.sessions)
                 # It keeps a client from spinning while nobody is there.
                 time.sleep(0.05)
+
+    def ask_after(self, session):
+        """A node that was killed may have sent what the database has yet to do."""
+        if session.canceled:
+            # Unless it was canceled the first time.
+            self.client.call("DELETE", f"/api/v1/uploads/{session.id}", 200, 400)
+            self.end(session)
+        else:
+            check_session(self.client, self.expected, session, is_over=False)
 
 
 class Run:
@@ -238,8 +247,10 @@ class Run:
 
     def check(self):
         """Every file, by nodes that are well again."""
-        # What requests had begun that were cut off is over when the nodes have ended in order.
+        # What was cut off is over when the nodes have ended in order, and the database knows of none.
         self.at_once(*(node.stop for node in self.nodes))
+        connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'filestore'"
+        wait_for(lambda: self.postgres.query(connected) == [["0"]], "an end of all transactions")
         self.at_once(*(node.start for node in self.nodes))
         reader = Reader(self.nodes, self.token, self.random)
         check(self.stored, reader, self.workers, self.random)

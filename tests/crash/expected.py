@@ -69,7 +69,7 @@ class Entity(Stored):
 class Part(Stored):
     """Of a session; its states are its sizes."""
 
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 @dataclass
