@@ -115,6 +115,10 @@ async fn calls_of_a_store_take_few_transactions() {
     let page = takes!((1, 0), files.list(&all));
     takes!((1, 0), files.list(&FileQuery { after: page.next, ..all }));
     let some = vec![Cond::Is(TextField::Source, "source".to_owned())];
+    takes!((1, 0), files.list(&FileQuery { all: some.clone(), limit: 1, after: None }));
+    takes!((1, 0), files.count(&some));
+    // There are indexes to be chosen from.
+    let some = [some, vec![Cond::Owner(ann())]].concat();
     takes!((2, 0), files.list(&FileQuery { all: some.clone(), limit: 1, after: None }));
     takes!((2, 0), files.count(&some));
 
