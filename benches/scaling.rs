@@ -21,6 +21,7 @@ use filestore_benches::content::noise;
 use filestore_benches::table::Table;
 use filestore_postgres::{PostgresOptions, PostgresRepository};
 use filestore_test_postgres::Cluster;
+use futures::future::join_all;
 use futures::{StreamExt, stream};
 use tokio_postgres::{Client, NoTls};
 
@@ -32,6 +33,9 @@ const FILES_UNLESS_ASKED: u64 = 100_000;
 /// Files that are made in one transaction, and transactions at a time.
 const BATCH: u64 = 500;
 const FILLERS: usize = 2;
+
+/// Callers at a time, where there are many.
+const CALLERS: usize = 16;
 
 /// How often each work is done. The median counts.
 const TIMES: u32 = 41;
@@ -66,6 +70,7 @@ async fn measure() {
         table.note("a file of a batch", count, spent, count - made);
         made = count;
         scale.client.batch_execute("VACUUM ANALYZE").await.unwrap();
+        scale.client.batch_execute("CHECKPOINT").await.unwrap();
         scale.works(count, &table).await;
         println!("{count} files take {} bytes each", scale.room().await / count);
     }
@@ -96,6 +101,7 @@ impl Scale {
             self.upload(count, table).await;
             self.download(count, table).await;
         }
+        self.uploads(count, table).await;
         let metadata = |key: &str, value: &str| Cond::Metadata(key.to_owned(), value.to_owned());
         let label = |label: &str| Cond::AnyOf(SetField::Labels, vec![Term::from(label)]);
         let lists = [
@@ -156,6 +162,24 @@ impl Scale {
         uploads.put_part(id, 1, None, noise(64 << 10), expect).await.unwrap();
         table.note("a part of 64 KiB", count, start.elapsed(), 1);
         uploads.abort(id).await.unwrap();
+    }
+
+    /// Many callers make small files; the time of each file.
+    async fn uploads(&self, count: u64, table: &Table) {
+        let start = Instant::now();
+        let callers = (0..CALLERS).map(|_| async {
+            let mut made = Vec::new();
+            for _ in 0..TIMES {
+                let mut attributes = catalog::file(0);
+                attributes.external_id = None;
+                let file = self.files.create(attributes, noise(4 << 10)).await.unwrap();
+                made.push(FileKey::from(file.id));
+            }
+            made
+        });
+        let made = join_all(callers).await.concat();
+        table.note("an upload of 4 KiB, by 16 callers", count, start.elapsed(), made.len() as u64);
+        self.files.delete_many(&made).await.unwrap();
     }
 
     /// Opens any file.

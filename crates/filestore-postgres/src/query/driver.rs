@@ -230,7 +230,10 @@ fn terms(tenant: &Tenant, hashes: &[Id]) -> Driver {
         let both = |all: Sql, more: Sql| all.then(Sql::new(" UNION ALL ")).then(more);
         hashes.iter().map(in_order).reduce(both).unwrap_or_default()
     };
-    let scan = Sql::new("(SELECT DISTINCT number FROM (").then(all).then(Sql::new(") a) t"));
+    // Nor does it gather them to leave out duplicates, which it may where order is not asked for.
+    let scan = Sql::new("(SELECT DISTINCT ON (number) number FROM (")
+        .then(all)
+        .then(Sql::new(") a ORDER BY number) t"));
     let rank = u8::from(is_gathered);
     Driver { is_gathered, rank, ..by_term(tenant, scan, Sql::new("true")) }
 }

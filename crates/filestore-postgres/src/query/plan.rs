@@ -7,7 +7,7 @@ use super::cursor::{Cursor, Key, Position};
 use super::driver::{Driver, Order, drivers};
 use super::filter::tenant_number;
 use crate::PostgresRepository;
-use crate::error::DbResult;
+use crate::error::{DbResult, PgError};
 use crate::sql::{Sql, get};
 
 /// Candidates are counted up to here.
@@ -36,7 +36,8 @@ pub(super) enum Wanted {
     All,
 }
 
-/// Chooses the driver with the fewest candidates. Those of all are counted in one round trip.
+/// Chooses the driver with the fewest candidates. Those of all are counted in one round trip, where
+/// there is anything to be chosen.
 pub(super) async fn choose(
     repository: &PostgresRepository,
     tenant: &Tenant,
@@ -44,13 +45,19 @@ pub(super) async fn choose(
     wanted: Wanted,
 ) -> DbResult<Walk> {
     let drivers = drivers(tenant, conds);
-    let counts = if drivers.len() == 1 {
-        vec![COUNTED]
-    } else {
-        let flight: Vec<_> = drivers.iter().map(candidates).collect();
-        let rows = repository.read(&flight).await?.flatten();
-        rows.map(|row| get(&row, 0)).collect::<DbResult<_>>()?
-    };
+    let limits = limits(&drivers, conds);
+    let counted = drivers.iter().zip(&limits).filter(|(_, limit)| **limit > 0);
+    let flight: Vec<_> = counted.map(|(driver, limit)| candidates(driver, *limit)).collect();
+    let mut rows = Vec::new();
+    if !flight.is_empty() {
+        rows.extend(repository.read(&flight).await?.flatten());
+    }
+    let mut rows = rows.iter();
+    let counts = limits.iter().map(|limit| match limit {
+        0 => Ok(COUNTED),
+        _ => get(rows.next().ok_or(PgError::Damaged("no count"))?, 0),
+    });
+    let counts = counts.collect::<DbResult<Vec<i64>>>()?;
     let mut best: Option<(i64, Walk)> = None;
     for ((index, driver), count) in drivers.into_iter().enumerate().zip(counts) {
         let cost = (count, driver.rank);
@@ -64,6 +71,22 @@ pub(super) async fn choose(
     }
     let (_, walk) = best.ok_or_else(|| Error::internal("no driver for a list"))?;
     Ok(walk)
+}
+
+/// How far the candidates of each driver are counted: no further than it makes a difference, and not
+/// at all where it makes none.
+fn limits(drivers: &[Driver], conds: &[Cond]) -> Vec<i64> {
+    let has_bounds = conds.iter().any(|cond| matches!(cond, Cond::Number(_)));
+    let choice = drivers.len() - usize::from(!has_bounds);
+    let limit = |(index, driver): (usize, &Driver)| match driver.order {
+        _ if choice > 1 && (index > 0 || has_bounds) => COUNTED,
+        // Of all files there are no fewer than of others, unless their numbers are bounded.
+        _ if index == 0 => 0,
+        _ if driver.is_gathered => COUNTED,
+        Order::Number => 0,
+        Order::Key => SORTED,
+    };
+    drivers.iter().enumerate().map(limit).collect()
 }
 
 /// Goes on where a page ended. The choice of its first page stands, so that no row comes twice.
@@ -81,13 +104,13 @@ pub(super) fn resume(tenant: &Tenant, conds: &[Cond], cursor: Cursor) -> DbResul
     Ok(Walk { driver, index, sorted, after: Some(position) })
 }
 
-fn candidates(driver: &Driver) -> Sql {
+fn candidates(driver: &Driver, limit: i64) -> Sql {
     Sql::new("SELECT count(*) FROM (SELECT 1 FROM ")
         .then(driver.scan.clone())
         .then(Sql::new(" WHERE "))
         .then(driver.filter.clone())
         .and(start(driver))
-        .then(Sql::new(" LIMIT ?) c").bind(COUNTED))
+        .then(Sql::new(" LIMIT ?) c").bind(limit))
 }
 
 /// Bounds the candidates from below.

@@ -83,6 +83,16 @@ impl Proxy {
         said.held_until = said.before + statements;
     }
 
+    /// Transactions that were begun since then: those that read, and those that change something.
+    pub(crate) fn transactions(&self) -> (usize, usize) {
+        let said = self.state.said.lock().unwrap();
+        let said = said.statements[said.before..].iter();
+        let begun = said.filter(|(_, text)| text.starts_with("BEGIN"));
+        let (changes, reads): (Vec<_>, Vec<_>) =
+            begun.partition(|(_, text)| text.contains("READ WRITE"));
+        (reads.len(), changes.len())
+    }
+
     /// Statements since then.
     pub(crate) fn statements(&self) -> usize {
         let said = self.state.said.lock().unwrap();

@@ -5,7 +5,10 @@ use filestore::backend::{
     Announcement, BeginUpload, Change, ContentSource, FileRepository, LedgerRepository, Part,
     RecordRepository, UploadRepository,
 };
-use filestore::{Cond, FileQuery, PartNumber, RangeSpec, TextField};
+use filestore::{
+    Attributes, Cond, Expect, FileQuery, FileStore, MemoryBlobs, NewUpload, PartNumber, RangeSpec,
+    Sweep, TextField,
+};
 use filestore_postgres::{PostgresOptions, PostgresRepository};
 use filestore_test_postgres::Database;
 
@@ -77,6 +80,59 @@ async fn hot_calls_take_one_round_trip() {
     let put = repo.put_part(here, session.id, None, part);
     let told = in_one_round_trip(proxy, transaction + 2, put).await.unwrap();
     assert_eq!(told.parts, 1);
+}
+
+/// What the calls of a store ask of the database: transactions that read, and that change something.
+/// `docs/scaling.md` has the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_a_store_take_few_transactions() {
+    let Rig { repo, proxy, _database } = rig().await;
+    let store = FileStore::builder(MemoryBlobs::new(), repo).open().await.unwrap();
+    let files = store.files(&here(), &ann());
+    let uploads = files.uploads();
+    let (small, large) = (vec![1; 1000], vec![1; 20_000]);
+    let of_size = |bytes: &[u8]| Expect { size: Some(bytes.len() as u64), sha256: None };
+    macro_rules! takes {
+        ($transactions:expr, $call:expr) => {{
+            proxy.hold_answers(0);
+            let answer = $call.await.unwrap();
+            assert_eq!(proxy.transactions(), $transactions, "{}", stringify!($call));
+            answer
+        }};
+    }
+    let file = takes!((0, 1), files.create("small", small.clone()));
+    takes!((0, 2), files.create("large", large.clone()));
+    takes!((1, 0), files.stat(file.id));
+    takes!((1, 0), files.open(file.id, None));
+    takes!((1, 1), files.write(file.id, small.clone(), Expect::default()));
+    let edit = |it: &mut Attributes| {
+        it.source = Some("source".to_owned());
+        Ok(())
+    };
+    takes!((1, 1), files.update(file.id, edit));
+
+    let all = FileQuery { limit: 1, ..FileQuery::default() };
+    let page = takes!((1, 0), files.list(&all));
+    takes!((1, 0), files.list(&FileQuery { after: page.next, ..all }));
+    let some = vec![Cond::Is(TextField::Source, "source".to_owned())];
+    takes!((1, 0), files.list(&FileQuery { all: some.clone(), limit: 1, after: None }));
+    takes!((1, 0), files.count(&some));
+    // There are indexes to be chosen from.
+    let some = [some, vec![Cond::Owner(ann())]].concat();
+    takes!((2, 0), files.list(&FileQuery { all: some.clone(), limit: 1, after: None }));
+    takes!((2, 0), files.count(&some));
+
+    let id = takes!((0, 1), uploads.begin(NewUpload::new("session"))).id;
+    takes!((0, 2), uploads.put_part(id, 1, None, large.clone(), of_size(&large)));
+    takes!((0, 2), uploads.put_part(id, 17, None, large.clone(), Expect::default()));
+    takes!((1, 1), uploads.put_part(id, 2, None, small.clone(), of_size(&small)));
+    takes!((1, 0), uploads.status(id));
+    takes!((1, 1), uploads.abort(id));
+    let id = uploads.begin(NewUpload::new("session")).await.unwrap().id;
+    uploads.put_part(id, 1, None, large.clone(), of_size(&large)).await.unwrap();
+    takes!((4, 2), uploads.complete(id));
+    takes!((1, 1), files.delete(file.id));
+    takes!((2, 1), store.sweep(&Sweep::default()));
 }
 
 /// A pooler may give every transaction another connection.
