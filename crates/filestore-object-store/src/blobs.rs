@@ -9,10 +9,12 @@ use filestore::backend::{BlobInfo, BlobStore};
 use filestore::{BlobKey, ByteStream, Error, Result};
 use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path;
+#[cfg(feature = "cloud")]
 use object_store::signer::Signer;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::ObjectError;
+#[cfg(feature = "cloud")]
 use crate::sign::ObjectSigner;
 use crate::{get, list, put};
 
@@ -26,6 +28,7 @@ pub struct ObjectBlobs {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) prefix: Path,
     pub(crate) options: ObjectOptions,
+    #[cfg(feature = "cloud")]
     pub(crate) signer: Option<Arc<dyn Signer>>,
 }
 
@@ -68,11 +71,18 @@ impl ObjectBlobs {
         if options.part_size == 0 || options.parts_at_once == 0 {
             return Err(Error::invalid("parts have a size and are sent one by one at least"));
         }
-        Ok(Self { store, prefix, options, signer: None })
+        Ok(Self {
+            store,
+            prefix,
+            options,
+            #[cfg(feature = "cloud")]
+            signer: None,
+        })
     }
 
     /// Signs URLs of these blobs, where they were [connected](Self::connect) to; one for a client
     /// that was made elsewhere is [made](ObjectSigner::new) with that.
+    #[cfg(feature = "cloud")]
     pub fn signer(&self) -> Option<ObjectSigner> {
         let signer = Arc::clone(self.signer.as_ref()?);
         Some(ObjectSigner { signer, prefix: self.prefix.clone() })

@@ -67,13 +67,15 @@
 //! to [`ObjectBlobs::new`].
 
 mod blobs;
-#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+#[cfg(feature = "cloud")]
 mod connect;
 mod error;
 mod get;
 mod list;
 mod put;
+#[cfg(feature = "cloud")]
 mod sign;
 
 pub use blobs::{ObjectBlobs, ObjectOptions};
+#[cfg(feature = "cloud")]
 pub use sign::ObjectSigner;
