@@ -40,8 +40,8 @@ impl FileStore {
     /// Hashes parts from `hashed` on that came before they could be, up to and with `part`, which is
     /// not recorded yet. Answers with the chains of the others.
     ///
-    /// One call at a time does so for a session: what this one leaves is the next one's, or the
-    /// completion's.
+    /// The caller is the only one who does so for the session, until it has recorded the chains: what
+    /// it leaves is the next one's, or the completion's.
     pub(super) async fn catch_up(
         &self,
         files: &Files,
@@ -50,7 +50,6 @@ impl FileStore {
         part: &mut Part,
     ) -> Result<Vec<PartChain>> {
         let mut found = Vec::new();
-        let Some(_alone) = self.0.hashing.enter(session.id) else { return Ok(found) };
         let (mut last, mut hasher) = match hashed {
             Some(hashed) => (hashed.number, Hasher::resume(&hashed.state)?),
             None => (0, Hasher::default()),

@@ -116,7 +116,10 @@ impl Uploads {
         let chain = before.zip(stored.whole).map(|(before, after)| Chain { before, after });
         let mut part = Part { number, segment: stored.segment, ticket: admission.ticket, chain };
         let repository = &store.0.repository;
-        let caught_up = if is_hashed && part.chain.is_none() {
+        let lags = is_hashed && part.chain.is_none();
+        // Held until what is found is recorded: another call would read the same parts again.
+        let alone = if lags { store.0.hashing.enter(id) } else { None };
+        let caught_up = if alone.is_some() {
             // What cannot be read now is read at completion, which says what is wrong with it.
             store.catch_up(&self.files, &session, admission.hashed, &mut part).await
         } else {

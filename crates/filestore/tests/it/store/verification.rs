@@ -10,6 +10,7 @@ super::cases! {
     parts_out_of_order_are_read_where_they_must_be
     whoever_comes_next_catches_up
     catching_up_ends_somewhere
+    one_call_at_a_time_catches_up
     a_part_is_taken_though_one_before_it_is_lost
     an_identical_part_sent_again_keeps_the_chain
     a_changed_part_breaks_the_chain
@@ -91,6 +92,20 @@ async fn catching_up_ends_somewhere(rig: Rig) {
     puts_read(&rig, id, &[(2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (1, 0)]).await;
     puts_read(&rig, id, &[(8, 4), (9, 4)]).await;
     assert_eq!(complete(&rig, id, &content).await, 0);
+}
+
+async fn one_call_at_a_time_catches_up(rig: Rig) {
+    let content = whole(1..=4);
+    let id = begin(&rig, &content).await;
+    puts_read(&rig, id, &[(2, 0), (1, 0)]).await;
+    // What the third call found of the second part is not recorded yet when the fourth part comes.
+    let uploads = rig.uploads();
+    rig.hooks.at("put_part", async move {
+        let expect = digest_of(&part(4));
+        uploads.put_part(id, 4, None, part(4), expect).await.map(drop)
+    });
+    puts_read(&rig, id, &[(3, 2)]).await;
+    assert_eq!(complete(&rig, id, &content).await, 1);
 }
 
 async fn a_part_is_taken_though_one_before_it_is_lost(rig: Rig) {
