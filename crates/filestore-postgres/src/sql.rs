@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use filestore::backend::TermHash;
 use filestore::{BlobKey, ContentId, Digest, Error, FileId, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, FromSqlOwned, IsNull, ToSql, Type, to_sql_checked};
@@ -140,6 +141,12 @@ macro_rules! ids {
 }
 
 ids!(FileId, ContentId, BlobKey);
+
+impl From<TermHash> for Id {
+    fn from(hash: TermHash) -> Self {
+        Self(*hash.as_bytes())
+    }
+}
 
 impl ToSql for Id {
     fn to_sql(

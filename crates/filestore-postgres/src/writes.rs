@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use filestore::backend::Segment;
+use filestore::backend::{Segment, TermHash};
 use filestore::{
     Attributes, ContentId, ContentInfo, Digest, Error, Extent, FileId, FileRecord, Tenant, fold,
 };
 
 use crate::contents::inline_bytes;
 use crate::error::DbResult;
-use crate::index::{clamped, external_hash, grams, hashes};
+use crate::index::{clamped, external_hash, grams};
 use crate::row::{Details, TENANT};
 use crate::sql::{Id, Sql, int, millis};
 
@@ -182,11 +182,11 @@ impl Writes {
             names.push(format!("{{{}}}", grams.join(",")));
         };
         for file in &self.removed {
-            dropped.add(int(file.number.get())?, hashes(&file.attributes));
+            dropped.add(int(file.number.get())?, TermHash::all_of(&file.attributes));
         }
         for (file, was) in &self.updated {
             let number = int(file.number.get())?;
-            let (old, new) = (hashes(was), hashes(&file.attributes));
+            let (old, new) = (TermHash::all_of(was), TermHash::all_of(&file.attributes));
             dropped.add(number, old.difference(&new).copied());
             added.add(number, new.difference(&old).copied());
             if was.name != file.attributes.name {
@@ -195,7 +195,7 @@ impl Writes {
         }
         for file in &self.inserted {
             let number = int(file.number.get())?;
-            added.add(number, hashes(&file.attributes));
+            added.add(number, TermHash::all_of(&file.attributes));
             rename(file, number);
         }
         let tenant = || Sql::default().bind(tenant.as_str().to_owned());
@@ -428,9 +428,9 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn add(&mut self, number: i64, hashes: impl IntoIterator<Item = Id>) {
+    fn add(&mut self, number: i64, hashes: impl IntoIterator<Item = TermHash>) {
         for hash in hashes {
-            self.hashes.push(hash);
+            self.hashes.push(hash.into());
             self.numbers.push(number);
         }
     }

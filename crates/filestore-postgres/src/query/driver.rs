@@ -1,10 +1,11 @@
 //! The indexes that can yield candidates for conditions.
 
+use filestore::backend::TermHash;
 use filestore::{Cond, Extent, NameMatch, Tenant, TextField, TimeField, fold, runs, trigrams};
 
 use super::cursor::Key;
 use super::filter::{clamped_int, tenant_number, term_hashes, text_column, time_column};
-use crate::index::{KEY_LEN, clamped, external_hash, grams, is_within_key, key_of, pair_hash};
+use crate::index::{KEY_LEN, clamped, external_hash, grams, is_within_key, key_of};
 use crate::sql::{Id, Sql, millis};
 
 /// Drivers among which is chosen at most: counting the candidates of each takes its time.
@@ -96,7 +97,7 @@ fn of_cond(tenant: &Tenant, cond: &Cond) -> Vec<Driver> {
             of_files(tenant, Sql::new("f.owner = ?").bind(owner.as_str().to_owned()))
         }
         Cond::HasContent(false) => of_files(tenant, Sql::new("f.content IS NULL")),
-        Cond::Metadata(key, value) => term(tenant, pair_hash(key, value)),
+        Cond::Metadata(key, value) => term(tenant, TermHash::of_pair(key, value).into()),
         Cond::AnyOf(field, values) => match term_hashes(field, values).as_slice() {
             [hash] => term(tenant, *hash),
             hashes => terms(tenant, hashes),

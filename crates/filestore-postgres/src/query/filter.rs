@@ -1,8 +1,8 @@
 //! Conditions as SQL over the row `f` of a file.
 
+use filestore::backend::TermHash;
 use filestore::{Cond, NameMatch, SetField, Tenant, Term, TextField, TimeField, runs};
 
-use crate::index::{pair_hash, term_hash};
 use crate::sql::{Id, Sql, is_text, millis};
 
 /// Conditions that are said in SQL at most. The others are checked on what comes back.
@@ -60,7 +60,7 @@ fn filter(tenant: &Tenant, cond: &Cond) -> Sql {
         Cond::Owner(subject) => Sql::new("f.owner = ?").bind(subject.as_str().to_owned()),
         Cond::HasContent(true) => Sql::new("f.content IS NOT NULL"),
         Cond::HasContent(false) => Sql::new("f.content IS NULL"),
-        Cond::Metadata(key, value) => any_of(tenant, vec![pair_hash(key, value)]),
+        Cond::Metadata(key, value) => any_of(tenant, vec![TermHash::of_pair(key, value).into()]),
         Cond::AnyOf(field, values) => any_of(tenant, term_hashes(field, values)),
         Cond::AllOf(field, values) => all_of(tenant, term_hashes(field, values)),
         Cond::NoneBut(field, values) => none_but(field, values),
@@ -112,10 +112,7 @@ fn none_but(field: &SetField, values: &[Term]) -> Sql {
 
 /// The distinct hashes of values.
 pub(super) fn term_hashes(field: &SetField, values: &[Term]) -> Vec<Id> {
-    let mut hashes: Vec<_> = values.iter().map(|value| term_hash(field, value)).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
+    TermHash::of_values(field, values).into_iter().map(Id::from).collect()
 }
 
 pub(super) fn text_column(field: TextField) -> &'static str {

@@ -1,12 +1,13 @@
 //! The indexes that can yield candidates for conditions.
 
+use filestore::backend::TermHash;
 use filestore::{
     Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, runs, trigrams,
 };
 use rusqlite::types::Value;
 
-use super::filter::{HASHES, Sql, bytes, clamped_int, json, term_hashes};
-use crate::index::{KEY_LEN, TermHash, clamped, key_of, pair_hash};
+use super::filter::{HASHES, Sql, bytes, clamped_int, json};
+use crate::index::{KEY_LEN, clamped, key_of};
 use crate::sql::millis;
 
 /// Drivers among which is chosen at most: counting the candidates of each takes its time.
@@ -120,13 +121,13 @@ fn of_cond(tenant: i64, cond: &Cond) -> Vec<Driver> {
             "file f INDEXED BY file_empty",
             Sql::with("f.tenant = ? AND f.content IS NULL", [Value::Integer(tenant)]),
         ),
-        Cond::Metadata(key, value) => term(tenant, pair_hash(key, value)),
-        Cond::AnyOf(field, values) => match term_hashes(field, values).as_slice() {
+        Cond::Metadata(key, value) => term(tenant, TermHash::of_pair(key, value)),
+        Cond::AnyOf(field, values) => match TermHash::of_values(field, values).as_slice() {
             [hash] => term(tenant, *hash),
             hashes => terms(tenant, hashes),
         },
         Cond::AllOf(field, values) => {
-            let hashes = term_hashes(field, values);
+            let hashes = TermHash::of_values(field, values);
             return hashes.into_iter().map(|hash| term(tenant, hash)).collect();
         }
         Cond::Overlaps(extent) => overlapping(tenant, extent),
@@ -145,7 +146,7 @@ fn is_exact(cond: &Cond) -> bool {
         | Cond::AnyOf(..)
         | Cond::Overlaps(_)
         | Cond::Is(TextField::ExternalId, _) => true,
-        Cond::AllOf(field, values) => term_hashes(field, values).len() == 1,
+        Cond::AllOf(field, values) => TermHash::of_values(field, values).len() == 1,
         // Folding makes one of several names.
         Cond::Is(TextField::Name, _) | Cond::Prefix(TextField::Name, _) => false,
         // An index holds the start of a text.
@@ -230,7 +231,7 @@ fn by_key(
 }
 
 fn term(tenant: i64, hash: TermHash) -> Driver {
-    let params = [Value::Integer(tenant), Value::Blob(hash.to_vec())];
+    let params = [Value::Integer(tenant), Value::Blob(hash.as_bytes().to_vec())];
     by_term(tenant, Sql::new("term t"), Sql::with("t.tenant = ? AND t.hash = ?", params))
 }
 
@@ -245,8 +246,9 @@ fn terms(tenant: i64, hashes: &[TermHash]) -> Driver {
     }
     let one = "SELECT number FROM term WHERE tenant = ? AND hash = ?";
     let merged = vec![one; hashes.len()].join(" UNION ");
-    let params =
-        hashes.iter().flat_map(|hash| [Value::Integer(tenant), Value::Blob(hash.to_vec())]);
+    let params = hashes
+        .iter()
+        .flat_map(|hash| [Value::Integer(tenant), Value::Blob(hash.as_bytes().to_vec())]);
     let scan = Sql::with(format!("({merged} ORDER BY number) t"), params);
     by_term(tenant, scan, Sql::new("1"))
 }

@@ -3,10 +3,11 @@
 //! Every column has a `+` before it: it keeps SQLite from walking an index for the filter, which is
 //! the driver's to choose.
 
-use filestore::{Cond, NameMatch, SetField, Term, TextField, TimeField, prefix_bound, runs};
+use filestore::backend::TermHash;
+use filestore::{Cond, NameMatch, TextField, TimeField, prefix_bound, runs};
 use rusqlite::types::Value;
 
-use crate::index::{KEY_LEN, TermHash, pair_hash, term_hash};
+use crate::index::KEY_LEN;
 use crate::sql::millis;
 
 /// Conditions that are said in SQL at most; SQLite bounds the depth of an expression.
@@ -100,10 +101,10 @@ pub(super) fn numbered(tenant: i64, number: &str, cond: &Cond) -> Option<Sql> {
             format!("+{number} BETWEEN ? AND ?"),
             [*range.start(), *range.end()].map(clamped_int),
         ),
-        Cond::Metadata(key, value) => any_of(tenant, number, &[pair_hash(key, value)]),
-        Cond::AnyOf(field, values) => any_of(tenant, number, &term_hashes(field, values)),
+        Cond::Metadata(key, value) => any_of(tenant, number, &[TermHash::of_pair(key, value)]),
+        Cond::AnyOf(field, values) => any_of(tenant, number, &TermHash::of_values(field, values)),
         Cond::AllOf(_, values) if values.is_empty() => Sql::new("1"),
-        Cond::AllOf(field, values) => all_of(tenant, number, &term_hashes(field, values)),
+        Cond::AllOf(field, values) => all_of(tenant, number, &TermHash::of_values(field, values)),
         _ => return None,
     })
 }
@@ -137,7 +138,7 @@ fn name(how: NameMatch, value: &str) -> Option<Sql> {
 /// A hash stands for its value here: two values with the same 128 bits are not to be found.
 fn any_of(tenant: i64, number: &str, hashes: &[TermHash]) -> Sql {
     let (among, value) = match hashes {
-        [hash] => ("= ?", Value::Blob(hash.to_vec())),
+        [hash] => ("= ?", Value::Blob(hash.as_bytes().to_vec())),
         hashes => (HASHES, json(hashes)),
     };
     Sql::with(
@@ -159,17 +160,9 @@ fn all_of(tenant: i64, number: &str, hashes: &[TermHash]) -> Sql {
     )
 }
 
-/// The distinct hashes of values.
-pub(super) fn term_hashes(field: &SetField, values: &[Term]) -> Vec<TermHash> {
-    let mut hashes: Vec<_> = values.iter().map(|value| term_hash(field, value)).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
-}
-
 /// Hashes as one parameter, so that their number does not make another statement.
 pub(super) fn json(hashes: &[TermHash]) -> Value {
-    let list: Vec<_> = hashes.iter().map(|hash| format!("\"{}\"", hex(hash))).collect();
+    let list: Vec<_> = hashes.iter().map(|hash| format!("\"{}\"", hex(hash.as_bytes()))).collect();
     Value::Text(format!("[{}]", list.join(",")))
 }
 

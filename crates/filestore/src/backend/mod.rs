@@ -27,6 +27,7 @@ mod content;
 mod file;
 mod ledger;
 mod record;
+mod term;
 mod transfer;
 mod upload;
 
@@ -37,6 +38,7 @@ pub use content::{
 pub use file::{Change, FileRepository, StoredFile};
 pub use ledger::{BlobState, KnownBlob, LedgerRepository};
 pub use record::RecordRepository;
+pub use term::TermHash;
 pub use transfer::{Kept, TransferRepository};
 pub use upload::{
     Admission, Announcement, BeginUpload, Chain, Ending, Finished, Hashed, Part, PartChain,
