@@ -1,9 +1,9 @@
-//! How the indexes over files hold a text, a name, a place.
+//! How the indexes over files hold a text and a name.
 
 use std::collections::BTreeSet;
 
 use filestore::backend::TermHash;
-use filestore::{Extent, Tenant, trigrams};
+use filestore::{Tenant, trigrams};
 
 use crate::sql::Id;
 
@@ -34,12 +34,6 @@ pub(crate) fn grams(tenant: &Tenant, folded: &str) -> Vec<i32> {
     };
     let grams: BTreeSet<_> = trigrams(folded).into_iter().map(gram).collect();
     grams.into_iter().collect()
-}
-
-/// A box as its index holds it: no area of it is beyond what a float can be.
-pub(crate) fn clamped(extent: &Extent) -> [f64; 4] {
-    let most = f64::from(f32::MAX);
-    [extent.min_x, extent.max_x, extent.min_y, extent.max_y].map(|edge| edge.clamp(-most, most))
 }
 
 #[cfg(test)]

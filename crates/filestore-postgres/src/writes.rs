@@ -6,14 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use filestore::backend::{Segment, TermHash};
-use filestore::{
-    Attributes, ContentId, ContentInfo, Digest, Error, Extent, FileId, FileRecord, Tenant, fold,
-};
+use filestore::backend::{Segment, TermHash, clamped_edges, extent_edges};
+use filestore::{Attributes, ContentId, ContentInfo, Digest, FileId, FileRecord, Tenant, fold};
 
 use crate::contents::inline_bytes;
 use crate::error::DbResult;
-use crate::index::{clamped, external_hash, grams};
+use crate::index::{external_hash, grams};
 use crate::row::{Details, TENANT};
 use crate::sql::{Id, Sql, int, millis};
 
@@ -383,11 +381,11 @@ impl Said {
         self.content_types.push(a.content_type.clone());
         self.source_created.push(a.source_created.map(millis));
         self.source_modified.push(a.source_modified.map(millis));
-        for (column, edge) in self.edges.iter_mut().zip(edges(a.extent)?) {
+        for (column, edge) in self.edges.iter_mut().zip(extent_edges(a.extent)?) {
             column.push(edge);
         }
         self.extents.push(a.extent.map(|extent| {
-            let [min_x, max_x, min_y, max_y] = clamped(&extent);
+            let [min_x, max_x, min_y, max_y] = clamped_edges(&extent);
             format!("(({max_x:e},{max_y:e}),({min_x:e},{min_y:e}))")
         }));
         self.details.push(Details::of(a)?);
@@ -408,16 +406,6 @@ impl Said {
         let sql = self.edges.into_iter().fold(sql, Sql::bind);
         sql.bind(self.extents).bind(self.details)
     }
-}
-
-fn edges(extent: Option<Extent>) -> DbResult<[Option<f64>; 4]> {
-    let Some(Extent { min_x, max_x, min_y, max_y }) = extent else {
-        return Ok([None; 4]);
-    };
-    if !(min_x <= max_x && min_y <= max_y) {
-        return Err(Error::invalid("an extent needs edges in ascending order").into());
-    }
-    Ok([min_x, max_x, min_y, max_y].map(Some))
 }
 
 /// Hashes and the numbers of the files that have them.

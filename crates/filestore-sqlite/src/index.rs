@@ -1,6 +1,6 @@
 //! What is kept beside a file's row so that it is found: terms, extent, name.
 
-use filestore::backend::TermHash;
+use filestore::backend::{TermHash, clamped_edges};
 use filestore::{Attributes, Extent, fold};
 use rusqlite::{Connection, params};
 
@@ -91,12 +91,6 @@ pub(crate) fn key_of(text: &str) -> &[u8] {
     bytes.get(..KEY_LEN).unwrap_or(bytes)
 }
 
-/// A box as the index of extents holds it, which has 32 bits for a coordinate: none is beyond them.
-pub(crate) fn clamped(extent: &Extent) -> [f64; 4] {
-    let most = f64::from(f32::MAX);
-    [extent.min_x, extent.max_x, extent.min_y, extent.max_y].map(|edge| edge.clamp(-most, most))
-}
-
 fn drop_terms<'h>(
     db: &Connection,
     file: &Indexed<'_>,
@@ -118,7 +112,7 @@ fn drop_extent(db: &Connection, row: i64) -> DbResult<()> {
 }
 
 fn keep_extent(db: &Connection, file: &Indexed<'_>, extent: &Extent) -> DbResult<()> {
-    let [min_x, max_x, min_y, max_y] = clamped(extent);
+    let [min_x, max_x, min_y, max_y] = clamped_edges(extent);
     change(
         db,
         "INSERT INTO file_extent (row, min_tenant, max_tenant, min_x, max_x, min_y, max_y) \

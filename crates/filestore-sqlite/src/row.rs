@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use filestore::backend::extent_edges;
 use filestore::{
     Attributes, ContentId, ContentInfo, Digest, Error, Extent, FileId, FileKey, FileNumber,
     FileRecord, Revision, Subject, Term, fold,
@@ -126,7 +127,7 @@ fn content(row: &Row<'_>) -> DbResult<Option<ContentInfo>> {
 /// Writes a new row and answers with its number; `None` when the id, number or external id is taken.
 pub(crate) fn insert(db: &Connection, tenant: i64, record: &FileRecord) -> DbResult<Option<i64>> {
     let a = &record.attributes;
-    let [min_x, max_x, min_y, max_y] = edges(a.extent)?;
+    let [min_x, max_x, min_y, max_y] = extent_edges(a.extent)?;
     let details = Details::of(a)?;
     first(
         db,
@@ -169,7 +170,7 @@ pub(crate) fn insert(db: &Connection, tenant: i64, record: &FileRecord) -> DbRes
 /// does not when the external id is taken.
 pub(crate) fn update(db: &Connection, row: i64, record: &FileRecord) -> DbResult<bool> {
     let a = &record.attributes;
-    let [min_x, max_x, min_y, max_y] = edges(a.extent)?;
+    let [min_x, max_x, min_y, max_y] = extent_edges(a.extent)?;
     let details = Details::of(a)?;
     let changed = change(
         db,
@@ -207,16 +208,6 @@ pub(crate) fn set_content(db: &Connection, row: i64, content: &ContentInfo) -> D
         params![content.id.as_bytes(), millis(content.stored), row],
     )?;
     Ok(())
-}
-
-fn edges(extent: Option<Extent>) -> DbResult<[Option<f64>; 4]> {
-    let Some(Extent { min_x, max_x, min_y, max_y }) = extent else {
-        return Ok([None; 4]);
-    };
-    if !(min_x <= max_x && min_y <= max_y) {
-        return Err(Error::invalid("an extent needs edges in ascending order").into());
-    }
-    Ok([min_x, max_x, min_y, max_y].map(Some))
 }
 
 /// What is kept as JSON: no index is over it.

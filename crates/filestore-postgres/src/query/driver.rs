@@ -1,11 +1,11 @@
 //! The indexes that can yield candidates for conditions.
 
-use filestore::backend::TermHash;
+use filestore::backend::{TermHash, clamped_edges};
 use filestore::{Cond, Extent, NameMatch, Tenant, TextField, TimeField, fold, runs, trigrams};
 
 use super::cursor::Key;
 use super::filter::{clamped_int, tenant_number, term_hashes, text_column, time_column};
-use crate::index::{KEY_LEN, clamped, external_hash, grams, is_within_key, key_of};
+use crate::index::{KEY_LEN, external_hash, grams, is_within_key, key_of};
 use crate::sql::{Id, Sql, millis};
 
 /// Drivers among which is chosen at most: counting the candidates of each takes its time.
@@ -268,7 +268,7 @@ fn named(tenant: &Tenant, parts: &[&str]) -> Option<Driver> {
 }
 
 fn overlapping(tenant: &Tenant, extent: &Extent) -> Driver {
-    let [min_x, max_x, min_y, max_y] = clamped(extent);
+    let [min_x, max_x, min_y, max_y] = clamped_edges(extent);
     let number = || tenant_number(tenant);
     let within = Sql::new("int8range(f.tenant, f.tenant, '[]') && int8range(")
         .then(number())

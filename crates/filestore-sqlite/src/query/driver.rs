@@ -1,13 +1,13 @@
 //! The indexes that can yield candidates for conditions.
 
-use filestore::backend::TermHash;
+use filestore::backend::{TermHash, clamped_edges};
 use filestore::{
     Cond, Extent, NameMatch, TextField, TimeField, fold, prefix_bound, runs, trigrams,
 };
 use rusqlite::types::Value;
 
 use super::filter::{HASHES, Sql, bytes, clamped_int, json};
-use crate::index::{KEY_LEN, clamped, key_of};
+use crate::index::{KEY_LEN, key_of};
 use crate::sql::millis;
 
 /// Drivers among which is chosen at most: counting the candidates of each takes its time.
@@ -300,7 +300,7 @@ fn named(tenant: i64, parts: &[&str]) -> Option<Driver> {
 /// Coordinates in the index are rounded outwards. What overlaps by more than that is a file that
 /// is meant; the few others are looked at.
 fn overlapping(tenant: i64, extent: &Extent) -> Driver {
-    let [min_x, max_x, min_y, max_y] = clamped(extent);
+    let [min_x, max_x, min_y, max_y] = clamped_edges(extent);
     let edges = [max_x, min_x, max_y, min_y];
     let inner =
         [max_x - slack(max_x), min_x + slack(min_x), max_y - slack(max_y), min_y + slack(min_y)];

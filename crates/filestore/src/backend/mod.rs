@@ -24,6 +24,7 @@
 
 mod blob;
 mod content;
+mod extent;
 mod file;
 mod ledger;
 mod record;
@@ -35,6 +36,7 @@ pub use blob::{BlobInfo, BlobStore, SignBlobs, SignedGet};
 pub use content::{
     Content, ContentRepository, ContentSource, NewContent, Place, Segment, content_tag,
 };
+pub use extent::{clamped_edges, extent_edges};
 pub use file::{Change, FileRepository, StoredFile};
 pub use ledger::{BlobState, KnownBlob, LedgerRepository};
 pub use record::RecordRepository;
