@@ -1,13 +1,10 @@
 //! Rows of files and the records they are.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
+use filestore::backend::Details;
 use filestore::{
     Attributes, ContentInfo, Error, Extent, FileKey, FileNumber, FileRecord, Revision, Subject,
-    Tenant, Term,
+    Tenant,
 };
-use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
 use crate::error::{DbResult, PgError};
@@ -83,11 +80,11 @@ pub(crate) fn is_damaged(row: &Row) -> DbResult<bool> {
 
 fn attributes(row: &Row) -> DbResult<Attributes> {
     let details: Option<String> = get(row, 17)?;
-    let details: Details<'_> = match &details {
+    let details: Attributes = match &details {
         Some(text) => {
             serde_json::from_str(text).map_err(|_| PgError::Damaged("the details of a file"))?
         }
-        None => Details::default(),
+        None => Attributes::default(),
     };
     let extent = match get(row, 13)? {
         Some(min_x) => {
@@ -105,10 +102,7 @@ fn attributes(row: &Row) -> DbResult<Attributes> {
         source_created: optional(row, 11, time)?,
         source_modified: optional(row, 12, time)?,
         extent,
-        metadata: details.metadata.into_owned(),
-        labels: details.labels.into_owned(),
-        terms: details.terms.into_owned(),
-        extras: details.extras.into_owned(),
+        ..details
     })
 }
 
@@ -124,43 +118,8 @@ fn content(row: &Row) -> DbResult<Option<ContentInfo>> {
     })
 }
 
-/// What is kept as JSON.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Details<'a> {
-    #[serde(skip_serializing_if = "is_empty_map")]
-    metadata: Cow<'a, BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "is_empty_list")]
-    labels: Cow<'a, [String]>,
-    #[serde(skip_serializing_if = "is_empty_map")]
-    terms: Cow<'a, BTreeMap<String, Vec<Term>>>,
-    #[serde(skip_serializing_if = "is_empty_map")]
-    extras: Cow<'a, BTreeMap<String, String>>,
-}
-
-impl<'a> Details<'a> {
-    /// The text for the column; none when there is nothing to say.
-    pub(crate) fn of(a: &'a Attributes) -> DbResult<Option<String>> {
-        if a.metadata.is_empty() && a.labels.is_empty() && a.terms.is_empty() && a.extras.is_empty()
-        {
-            return Ok(None);
-        }
-        let details = Self {
-            metadata: Cow::Borrowed(&a.metadata),
-            labels: Cow::Borrowed(&a.labels),
-            terms: Cow::Borrowed(&a.terms),
-            extras: Cow::Borrowed(&a.extras),
-        };
-        let text = serde_json::to_string(&details)
-            .map_err(|error| Error::internal("details cannot be written").with_source(error))?;
-        Ok(Some(text))
-    }
-}
-
-fn is_empty_map<V: Clone>(map: &BTreeMap<String, V>) -> bool {
-    map.is_empty()
-}
-
-fn is_empty_list(list: &[String]) -> bool {
-    list.is_empty()
+/// The text for the column of details; none when there is nothing to say.
+pub(crate) fn details(attributes: &Attributes) -> DbResult<Option<String>> {
+    let text = Details::of(attributes).map(|details| serde_json::to_string(&details)).transpose();
+    Ok(text.map_err(|error| Error::internal("details cannot be written").with_source(error))?)
 }

@@ -12,7 +12,7 @@ use filestore::{Attributes, ContentId, ContentInfo, Digest, FileId, FileRecord, 
 use crate::contents::inline_bytes;
 use crate::error::DbResult;
 use crate::index::{external_hash, grams};
-use crate::row::{Details, TENANT};
+use crate::row::{TENANT, details};
 use crate::sql::{Id, Sql, int, millis};
 
 /// Why a session fails whose file is removed.
@@ -388,7 +388,7 @@ impl Said {
             let [min_x, max_x, min_y, max_y] = clamped_edges(&extent);
             format!("(({max_x:e},{max_y:e}),({min_x:e},{min_y:e}))")
         }));
-        self.details.push(Details::of(a)?);
+        self.details.push(details(a)?);
         Ok(())
     }
 

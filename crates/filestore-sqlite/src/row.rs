@@ -1,15 +1,11 @@
 //! Rows of files and the records they are.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use filestore::backend::extent_edges;
+use filestore::backend::{Details, extent_edges};
 use filestore::{
     Attributes, ContentId, ContentInfo, Digest, Error, Extent, FileId, FileKey, FileNumber,
-    FileRecord, Revision, Subject, Term, fold,
+    FileRecord, Revision, Subject, fold,
 };
 use rusqlite::{Connection, Row, params};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{DbResult, SqliteError};
 use crate::index::key_of;
@@ -83,11 +79,11 @@ pub(crate) fn read(row: &Row<'_>) -> DbResult<FileRow> {
 
 fn attributes(row: &Row<'_>) -> DbResult<Attributes> {
     let details: Option<String> = row.get(18)?;
-    let details: Details<'_> = match &details {
+    let details: Attributes = match &details {
         Some(text) => {
             serde_json::from_str(text).map_err(|_| SqliteError::Damaged("the details of a file"))?
         }
-        None => Details::default(),
+        None => Attributes::default(),
     };
     let extent = match row.get(14)? {
         Some(min_x) => {
@@ -104,10 +100,7 @@ fn attributes(row: &Row<'_>) -> DbResult<Attributes> {
         source_created: row.get::<_, Option<i64>>(12)?.map(time).transpose()?,
         source_modified: row.get::<_, Option<i64>>(13)?.map(time).transpose()?,
         extent,
-        metadata: details.metadata.into_owned(),
-        labels: details.labels.into_owned(),
-        terms: details.terms.into_owned(),
-        extras: details.extras.into_owned(),
+        ..details
     })
 }
 
@@ -128,7 +121,7 @@ fn content(row: &Row<'_>) -> DbResult<Option<ContentInfo>> {
 pub(crate) fn insert(db: &Connection, tenant: i64, record: &FileRecord) -> DbResult<Option<i64>> {
     let a = &record.attributes;
     let [min_x, max_x, min_y, max_y] = extent_edges(a.extent)?;
-    let details = Details::of(a)?;
+    let details = details(a)?;
     first(
         db,
         "INSERT INTO file (row, tenant, id, number, revision, owner, created, updated, content, \
@@ -171,7 +164,7 @@ pub(crate) fn insert(db: &Connection, tenant: i64, record: &FileRecord) -> DbRes
 pub(crate) fn update(db: &Connection, row: i64, record: &FileRecord) -> DbResult<bool> {
     let a = &record.attributes;
     let [min_x, max_x, min_y, max_y] = extent_edges(a.extent)?;
-    let details = Details::of(a)?;
+    let details = details(a)?;
     let changed = change(
         db,
         "UPDATE OR IGNORE file SET revision = ?2, updated = ?3, name = ?4, name_key = ?5, \
@@ -210,43 +203,8 @@ pub(crate) fn set_content(db: &Connection, row: i64, content: &ContentInfo) -> D
     Ok(())
 }
 
-/// What is kept as JSON: no index is over it.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Details<'a> {
-    #[serde(skip_serializing_if = "is_empty_map")]
-    metadata: Cow<'a, BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "is_empty_list")]
-    labels: Cow<'a, [String]>,
-    #[serde(skip_serializing_if = "is_empty_map")]
-    terms: Cow<'a, BTreeMap<String, Vec<Term>>>,
-    #[serde(skip_serializing_if = "is_empty_map")]
-    extras: Cow<'a, BTreeMap<String, String>>,
-}
-
-impl<'a> Details<'a> {
-    /// The text for the column; none when there is nothing to say.
-    fn of(a: &'a Attributes) -> DbResult<Option<String>> {
-        if a.metadata.is_empty() && a.labels.is_empty() && a.terms.is_empty() && a.extras.is_empty()
-        {
-            return Ok(None);
-        }
-        let details = Self {
-            metadata: Cow::Borrowed(&a.metadata),
-            labels: Cow::Borrowed(&a.labels),
-            terms: Cow::Borrowed(&a.terms),
-            extras: Cow::Borrowed(&a.extras),
-        };
-        let text = serde_json::to_string(&details)
-            .map_err(|error| Error::internal("details cannot be written").with_source(error))?;
-        Ok(Some(text))
-    }
-}
-
-fn is_empty_map<V: Clone>(map: &BTreeMap<String, V>) -> bool {
-    map.is_empty()
-}
-
-fn is_empty_list(list: &[String]) -> bool {
-    list.is_empty()
+/// The text for the column of details; none when there is nothing to say.
+fn details(attributes: &Attributes) -> DbResult<Option<String>> {
+    let text = Details::of(attributes).map(|details| serde_json::to_string(&details)).transpose();
+    Ok(text.map_err(|error| Error::internal("details cannot be written").with_source(error))?)
 }

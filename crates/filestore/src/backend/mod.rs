@@ -24,6 +24,8 @@
 
 mod blob;
 mod content;
+#[cfg(feature = "serde")]
+mod details;
 mod extent;
 mod file;
 mod ledger;
@@ -36,6 +38,8 @@ pub use blob::{BlobInfo, BlobStore, SignBlobs, SignedGet};
 pub use content::{
     Content, ContentRepository, ContentSource, NewContent, Place, Segment, content_tag,
 };
+#[cfg(feature = "serde")]
+pub use details::Details;
 pub use extent::{clamped_edges, extent_edges};
 pub use file::{Change, FileRepository, StoredFile};
 pub use ledger::{BlobState, KnownBlob, LedgerRepository};
