@@ -3,7 +3,7 @@
 use filestore::{Cond, Digest, Error, Tenant};
 
 use crate::error::DbResult;
-use crate::sql::Sql;
+use crate::sql::{Sql, is_text};
 
 /// Where a walk goes on, and which driver walks.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ pub(super) fn write(cursor: &Cursor, mark: &str) -> DbResult<filestore::Cursor> 
         Position::Number(number) => format!("n{mark}-{driver}-{number}"),
         Position::Key(Key::Int(key), number) => format!("i{mark}-{driver}-{key}-{number}"),
         Position::Key(Key::Text(key), number) => {
-            format!("t{mark}-{driver}-{}-{number}", hex(key.as_bytes()))
+            format!("t{mark}-{driver}-{}-{number}", hex::encode(key))
         }
     };
     Ok(filestore::Cursor::new(text)?)
@@ -69,7 +69,7 @@ fn parse(text: &str, mark: &str) -> Option<Cursor> {
     let position = match kind {
         'n' => Position::Number(whole(fields.next()?)?),
         'i' => Position::Key(Key::Int(whole(fields.next()?)?), whole(fields.next()?)?),
-        't' => Position::Key(Key::Text(unhex(fields.next()?)?), whole(fields.next()?)?),
+        't' => Position::Key(Key::Text(decode(fields.next()?)?), whole(fields.next()?)?),
         _ => return None,
     };
     fields.next().is_none().then_some(Cursor { driver, position })
@@ -80,20 +80,9 @@ fn whole(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Text that the database can have.
-fn unhex(text: &str) -> Option<String> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let bytes = (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect::<Option<Vec<_>>>()?;
-    String::from_utf8(bytes).ok().filter(|text| crate::sql::is_text(text))
+fn decode(hex: &str) -> Option<String> {
+    String::from_utf8(hex::decode(hex).ok()?).ok().filter(|text| is_text(text))
 }
 
 #[cfg(test)]

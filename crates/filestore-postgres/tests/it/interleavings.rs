@@ -62,18 +62,17 @@ impl Rig {
     async fn put_and_hold(&self, id: FileId, part: &Part) {
         let put = "SELECT filestore.put_part('here', $1::text::uuid, $2, NULL, $3, $4, \
              $5::text::uuid, NULL, $6, NULL, NULL, 0)";
-        let hex = |bytes: &[u8; 16]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let Part { number, segment, ticket, .. } = part;
         self.client.batch_execute("BEGIN").await.unwrap();
         self.client
             .query_typed(
                 put,
                 &[
-                    (&hex(id.as_bytes()), Type::TEXT),
+                    (&id.to_string(), Type::TEXT),
                     (&i64::from(*number), Type::INT8),
                     (&(segment.size as i64), Type::INT8),
                     (&segment.sha256.as_bytes().to_vec(), Type::BYTEA),
-                    (&hex(segment.key().unwrap().as_bytes()), Type::TEXT),
+                    (&segment.key().unwrap().to_string(), Type::TEXT),
                     (&(*ticket as i64), Type::INT8),
                 ],
             )
@@ -359,8 +358,7 @@ async fn a_sweep_waits_for_nobody() {
         rig.repo.pend(key, HOUR).await.unwrap();
     }
     rig.clock.advance(HOUR * 2);
-    let hex: String = held.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
-    let adopt = format!("BEGIN; DELETE FROM filestore.ledger WHERE key = '{hex}'");
+    let adopt = format!("BEGIN; DELETE FROM filestore.ledger WHERE key = '{held}'");
     rig.client.batch_execute(&adopt).await.unwrap();
     assert_eq!(rig.repo.claim(HOUR, HOUR, 10).await.unwrap(), [due]);
     rig.client.batch_execute("ROLLBACK").await.unwrap();

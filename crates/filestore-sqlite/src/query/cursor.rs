@@ -3,7 +3,6 @@
 use filestore::{Cond, Digest, Error, Tenant};
 use rusqlite::types::Value;
 
-use super::filter::hex;
 use crate::error::DbResult;
 
 /// Where a walk goes on, and which driver walks.
@@ -38,7 +37,7 @@ pub(super) fn write(cursor: &Cursor, mark: &str) -> DbResult<filestore::Cursor> 
         Position::Row(row) => format!("r{mark}-{driver}-{row}"),
         Position::Key(Value::Integer(key), number) => format!("i{mark}-{driver}-{key}-{number}"),
         Position::Key(Value::Blob(key), number) => {
-            format!("b{mark}-{driver}-{}-{number}", hex(key))
+            format!("b{mark}-{driver}-{}-{number}", hex::encode(key))
         }
         Position::Key(..) => return Err(Error::internal("an index has a key of no type").into()),
     };
@@ -59,7 +58,9 @@ fn parse(text: &str, mark: &str) -> Option<Cursor> {
         'n' => Position::Number(whole(fields.next()?)?),
         'r' => Position::Row(whole(fields.next()?)?),
         'i' => Position::Key(Value::Integer(whole(fields.next()?)?), whole(fields.next()?)?),
-        'b' => Position::Key(Value::Blob(unhex(fields.next()?)?), whole(fields.next()?)?),
+        'b' => {
+            Position::Key(Value::Blob(hex::decode(fields.next()?).ok()?), whole(fields.next()?)?)
+        }
         _ => return None,
     };
     fields.next().is_none().then_some(Cursor { driver, position })
@@ -68,16 +69,6 @@ fn parse(text: &str, mark: &str) -> Option<Cursor> {
 /// Positions are never negative: `-` stands between fields.
 fn whole(text: &str) -> Option<i64> {
     text.parse().ok()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

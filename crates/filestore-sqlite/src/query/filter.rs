@@ -162,12 +162,9 @@ fn all_of(tenant: i64, number: &str, hashes: &[TermHash]) -> Sql {
 
 /// Hashes as one parameter, so that their number does not make another statement.
 pub(super) fn json(hashes: &[TermHash]) -> Value {
-    let list: Vec<_> = hashes.iter().map(|hash| format!("\"{}\"", hex(hash.as_bytes()))).collect();
+    let list: Vec<_> =
+        hashes.iter().map(|hash| format!("\"{}\"", hex::encode(hash.as_bytes()))).collect();
     Value::Text(format!("[{}]", list.join(",")))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text_column(field: TextField) -> &'static str {
