@@ -53,13 +53,7 @@ pub(crate) fn acquire(
 }
 
 fn publish(db: &Connection, tenant: i64, content: &NewContent) -> DbResult<ContentInfo> {
-    let info = ContentInfo {
-        id: content.id,
-        size: content.size,
-        tag: content.tag.clone(),
-        sha256: content.sha256,
-        stored: content.stored,
-    };
+    let info = content.info();
     insert(db, tenant, &info, content.segments.len())?;
     put_segments(db, content.id, &content.segments)?;
     landmarks::note(db, content.id, content.segments.len())?;

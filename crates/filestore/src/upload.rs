@@ -90,6 +90,14 @@ impl UploadSession {
     pub fn has_all_parts(&self) -> bool {
         self.total == Some(self.parts)
     }
+
+    /// The file that it becomes, or whose content it becomes.
+    pub fn file(&self) -> FileId {
+        match self.target {
+            UploadTarget::NewFile => self.id,
+            UploadTarget::Existing(file) => file,
+        }
+    }
 }
 
 /// Where a session stands. `Open` goes to `Sealed`, `Canceled` or `Expired`; `Sealed` to

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use filestore::backend::{Change as FileChange, ContentSource, Segment};
-use filestore::{FileRecord, Tenant};
+use filestore::{ContentInfo, FileRecord, Tenant};
 
 use super::batch::{Batch, SharedContent, Taken};
 use crate::commit::{Change, Commit};
@@ -141,15 +141,15 @@ fn read_batch(answers: Answers) -> DbResult<Batch> {
     let mut next = || answers.next().unwrap_or_default();
     let mut batch = Batch::default();
     for row in next() {
-        let content = SharedContent {
-            is_ours: get(&row, 1)?,
+        let info = ContentInfo {
+            id: get::<Id>(&row, 0)?.into(),
             size: uint(get(&row, 2)?)?,
             tag: get(&row, 3)?,
             sha256: optional(&row, 4, digest)?,
             stored: time(get(&row, 5)?)?,
-            uses: get(&row, 6)?,
         };
-        batch.contents.insert(get::<Id>(&row, 0)?.into(), content);
+        let content = SharedContent { is_ours: get(&row, 1)?, info, uses: get(&row, 6)? };
+        batch.contents.insert(content.info.id, content);
     }
     for row in next() {
         batch.pending.insert(get::<Id>(&row, 0)?.into());

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use filestore::backend::{Change, ContentSource, NewContent, Segment};
 use filestore::{
-    Attributes, BlobKey, ContentId, ContentInfo, Digest, Error, ErrorKind, FileId, FileRecord,
-    ItemError, Result, Revision, Timestamp,
+    Attributes, BlobKey, ContentId, ContentInfo, Error, ErrorKind, FileId, FileRecord, ItemError,
+    Result, Revision, Timestamp,
 };
 
 use crate::error::DbResult;
@@ -35,10 +35,7 @@ pub(super) enum Taken {
 #[derive(Clone, Debug)]
 pub(super) struct SharedContent {
     pub(super) is_ours: bool,
-    pub(super) size: u64,
-    pub(super) tag: String,
-    pub(super) sha256: Option<Digest>,
-    pub(super) stored: Timestamp,
+    pub(super) info: ContentInfo,
     pub(super) uses: i64,
 }
 
@@ -181,7 +178,7 @@ impl Batch {
             ContentSource::Shared(id) => match self.contents.get_mut(id) {
                 Some(shared) if shared.is_ours => {
                     shared.uses += 1;
-                    Ok(shared.info(*id))
+                    Ok(shared.info.clone())
                 }
                 _ => Err(Error::conflict("the content to be shared is gone")),
             },
@@ -200,15 +197,8 @@ impl Batch {
         keys.iter().for_each(|key| {
             self.pending.remove(key);
         });
-        let shared = SharedContent {
-            is_ours: true,
-            size: content.size,
-            tag: content.tag.clone(),
-            sha256: content.sha256,
-            stored: content.stored,
-            uses: 1,
-        };
-        let info = shared.info(content.id);
+        let info = content.info();
+        let shared = SharedContent { is_ours: true, info: info.clone(), uses: 1 };
         self.contents.insert(content.id, shared);
         writes.contents.push((info.clone(), 1, content.segments.len() as u64));
         let segments = (1..).zip(content.segments.iter().cloned());
@@ -241,18 +231,6 @@ impl Batch {
                 Some(now) => *uses = now.uses,
                 None => writes.dead.push(info.id),
             }
-        }
-    }
-}
-
-impl SharedContent {
-    fn info(&self, id: ContentId) -> ContentInfo {
-        ContentInfo {
-            id,
-            size: self.size,
-            tag: self.tag.clone(),
-            sha256: self.sha256,
-            stored: self.stored,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use filestore::backend::BeginUpload;
-use filestore::{Error, ErrorKind, Tenant, UploadSession, UploadState, UploadTarget};
+use filestore::{Error, ErrorKind, Tenant, UploadSession, UploadTarget};
 
 use super::session::{insert, named};
 use crate::commit::{Change, Commit};
@@ -56,27 +56,7 @@ impl Change for Begin {
         if get(&row, 1)? {
             return Err(Error::new(ErrorKind::AlreadyExists, "the id is taken").into());
         }
-        let session = self.session(get(&row, 0)?)?;
+        let session = self.upload.clone().opened(time(get(&row, 0)?)?);
         Ok(Commit::known(vec![insert(&self.tenant, &session, Some(get(&row, 0)?), "")?], session))
-    }
-}
-
-impl Begin {
-    fn session(&self, now: i64) -> DbResult<UploadSession> {
-        let (upload, now) = (self.upload.clone(), time(now)?);
-        Ok(UploadSession {
-            id: upload.id,
-            owner: upload.owner,
-            target: upload.target,
-            content: upload.content,
-            attributes: upload.attributes,
-            expect: upload.expect,
-            total: upload.total,
-            created: now,
-            expires: now.after(upload.lifetime),
-            state: UploadState::Open,
-            parts: 0,
-            received: 0,
-        })
     }
 }

@@ -1,10 +1,8 @@
 //! The arrows between the states of a session, but for the one that publishes.
 
 use async_trait::async_trait;
-use filestore::backend::{Ending, Sealed};
-use filestore::{
-    Error, ErrorKind, FileId, PartNumber, Tenant, UploadSession, UploadState, UploadTarget,
-};
+use filestore::backend::{Ending, Sealed, check_parts};
+use filestore::{Error, ErrorKind, FileId, Tenant, UploadSession, UploadState, UploadTarget};
 
 use super::parts::no_upload;
 use super::session::{self, named, set_state};
@@ -49,30 +47,11 @@ impl Change for Seal {
         }
         let rows = answers.next().unwrap_or_default();
         let row = rows.first().ok_or(PgError::Damaged("no count"))?;
-        check_complete(&session, small(get(row, 0)?)?, small(get(row, 1)?)?, uint(get(row, 2)?)?)?;
+        check_parts(&session, small(get(row, 0)?)?, small(get(row, 1)?)?, uint(get(row, 2)?)?)?;
         session.state = UploadState::Sealed;
         let seal = set_state(&self.tenant, self.id, &session.state, false, self.now);
         Ok(Commit::known(vec![seal], Sealed { session, now: true }))
     }
-}
-
-/// Checks that no part is missing and that they add up.
-fn check_complete(
-    session: &UploadSession,
-    parts: PartNumber,
-    last: PartNumber,
-    received: u64,
-) -> DbResult<()> {
-    let total = session.total.unwrap_or(last);
-    if parts != total || last != total {
-        let message = format!("{parts} of {total} parts are there");
-        return Err(Error::new(ErrorKind::Incomplete, message).into());
-    }
-    if session.expect.size.is_some_and(|size| size != received) {
-        let message = format!("the parts hold {received} bytes, not as many as declared");
-        return Err(Error::new(ErrorKind::Incomplete, message).into());
-    }
-    Ok(())
 }
 
 pub(super) struct End {

@@ -1,11 +1,9 @@
 //! Publishing a sealed session.
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use filestore::backend::{Finished, Place, Publication, Segment};
+use filestore::backend::{Finished, Publication, Segment};
 use filestore::{
-    ContentInfo, Digest, Error, ErrorKind, FileId, FileRecord, Revision, Tenant, UploadSession,
-    UploadState, UploadTarget,
+    Error, ErrorKind, FileId, FileRecord, Tenant, UploadSession, UploadState, UploadTarget,
 };
 
 use super::parts::no_upload;
@@ -50,10 +48,9 @@ impl Change for Finish {
             }
         }
         let mut writes = self.publish(&session);
-        let info = self.content(&session);
         let record = match (session.target, file) {
             (UploadTarget::NewFile, _) => {
-                let record = self.new_record(&session, info);
+                let record = self.publication.record(&session);
                 self.check_names(tx, &record).await?;
                 writes.inserted.push(record.clone());
                 record
@@ -67,6 +64,7 @@ impl Change for Finish {
                 return Ok(Commit::known(statements, Finished { session, record: None }));
             }
             (UploadTarget::Existing(_), Some(mut file)) => {
+                let info = self.publication.content(&session);
                 writes.pointed.push((file.id, info.clone()));
                 match (file.content.replace(info), uses) {
                     (Some(old), Some(uses)) if uses > 1 => {
@@ -142,39 +140,14 @@ impl Finish {
         Ok(())
     }
 
-    fn content(&self, session: &UploadSession) -> ContentInfo {
-        ContentInfo {
-            id: session.content,
-            size: session.received,
-            tag: self.publication.tag.clone(),
-            sha256: self.publication.sha256,
-            stored: self.publication.stored,
-        }
-    }
-
     /// Makes content of a session's draft.
     fn publish(&self, session: &UploadSession) -> Writes {
         let mut writes = Writes::default();
         let segments = u64::from(session.parts.max(1));
-        writes.contents.push((self.content(session), 1, segments));
+        writes.contents.push((self.publication.content(session), 1, segments));
         if session.parts == 0 {
-            let place = Place::Inline(Bytes::new());
-            let empty = Segment { size: 0, sha256: Digest::of(b""), place };
-            writes.segments.push((session.content, 1, empty));
+            writes.segments.push((session.content, 1, Segment::empty()));
         }
         writes
-    }
-
-    fn new_record(&self, session: &UploadSession, content: ContentInfo) -> FileRecord {
-        FileRecord {
-            id: session.id,
-            number: self.publication.number,
-            revision: Revision::FIRST,
-            owner: session.owner.clone(),
-            created: self.publication.stored,
-            updated: self.publication.stored,
-            content: Some(content),
-            attributes: session.attributes.clone(),
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! The arrows between the states of a session.
 
-use filestore::backend::{Ending, Finished, Place, Publication, Sealed, Segment};
+use filestore::backend::{Ending, Finished, Publication, Sealed, Segment, check_parts};
 use filestore::{
-    ContentInfo, Digest, Error, ErrorKind, FileId, FileKey, FileRecord, PartNumber, Revision,
-    Tenant, Timestamp, UploadSession, UploadState, UploadTarget,
+    ContentInfo, Error, ErrorKind, FileId, FileKey, PartNumber, Tenant, Timestamp, UploadSession,
+    UploadState, UploadTarget,
 };
 use rusqlite::{Connection, params};
 
@@ -54,16 +54,7 @@ fn check_complete(db: &Connection, session: &UploadSession) -> DbResult<()> {
         },
     )?
     .unwrap_or_default();
-    let total = session.total.unwrap_or(last);
-    if parts != total || last != total {
-        let message = format!("{parts} of {total} parts are there");
-        return Err(Error::new(ErrorKind::Incomplete, message).into());
-    }
-    if session.expect.size.is_some_and(|size| size != received) {
-        let message = format!("the parts hold {received} bytes, not as many as declared");
-        return Err(Error::new(ErrorKind::Incomplete, message).into());
-    }
-    Ok(())
+    Ok(check_parts(session, parts, last, received)?)
 }
 
 pub(super) fn finish(
@@ -80,8 +71,8 @@ pub(super) fn finish(
     }
     match found.session.target {
         UploadTarget::NewFile => {
-            let content = publish(work.db, &found, publication)?;
-            let record = new_record(&found.session, publication, content);
+            publish(work.db, &found, publication)?;
+            let record = publication.record(&found.session);
             let record = files::insert_file(work, found.tenant, record)?;
             set_state(work.db, &mut found, UploadState::Completed, true, work.now)?;
             Ok(Finished { session: found.session, record: Some(record) })
@@ -101,12 +92,8 @@ pub(super) fn finish(
 
 /// How a session ended that has.
 fn finished(db: &Connection, found: SessionRow) -> DbResult<Finished> {
-    let file = match found.session.target {
-        UploadTarget::NewFile => found.session.id,
-        UploadTarget::Existing(file) => file,
-    };
     let record = match found.session.state {
-        UploadState::Completed => row::find(db, found.tenant, &FileKey::Id(file))?,
+        UploadState::Completed => row::find(db, found.tenant, &FileKey::Id(found.session.file()))?,
         _ => None,
     };
     Ok(Finished { session: found.session, record: record.map(|found| found.record) })
@@ -119,38 +106,13 @@ fn publish(
     publication: &Publication,
 ) -> DbResult<ContentInfo> {
     let session = &found.session;
-    let info = ContentInfo {
-        id: session.content,
-        size: session.received,
-        tag: publication.tag.clone(),
-        sha256: publication.sha256,
-        stored: publication.stored,
-    };
+    let info = publication.content(session);
     contents::insert(db, found.tenant, &info, session.parts.max(1) as usize)?;
     if session.parts == 0 {
-        let empty =
-            Segment { size: 0, sha256: Digest::of(b""), place: Place::Inline(Default::default()) };
-        contents::put_segments(db, session.content, &[empty])?;
+        contents::put_segments(db, session.content, &[Segment::empty()])?;
     }
     landmarks::note(db, session.content, session.parts as usize)?;
     Ok(info)
-}
-
-fn new_record(
-    session: &UploadSession,
-    publication: &Publication,
-    content: ContentInfo,
-) -> FileRecord {
-    FileRecord {
-        id: session.id,
-        number: publication.number,
-        revision: Revision::FIRST,
-        owner: session.owner.clone(),
-        created: publication.stored,
-        updated: publication.stored,
-        content: Some(content),
-        attributes: session.attributes.clone(),
-    }
 }
 
 pub(super) fn end(

@@ -76,20 +76,7 @@ pub(super) fn begin(
     if is_file(db, tenant, upload.id)? {
         return Err(taken().into());
     }
-    let session = UploadSession {
-        id: upload.id,
-        owner: upload.owner,
-        target: upload.target,
-        content: upload.content,
-        attributes: upload.attributes,
-        expect: upload.expect,
-        total: upload.total,
-        created: now,
-        expires: now.after(upload.lifetime),
-        state: UploadState::Open,
-        parts: 0,
-        received: 0,
-    };
+    let session = upload.opened(now);
     if !insert(db, tenant, &session)? {
         return Err(taken().into());
     }
@@ -106,11 +93,7 @@ pub(crate) fn adopt(
     if !insert(db, tenant, session)? {
         return Ok(());
     }
-    let file = match session.target {
-        UploadTarget::NewFile => session.id,
-        UploadTarget::Existing(file) => file,
-    };
-    let has_file = is_file(db, tenant, file)?;
+    let has_file = is_file(db, tenant, session.file())?;
     let (state, reason) = code(&session.state);
     change(
         db,

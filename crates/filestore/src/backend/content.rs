@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::hash::{Digest, Hasher};
 use crate::id::{BlobKey, ContentId, Timestamp};
+use crate::record::ContentInfo;
 
 /// A run of a content's bytes, immutable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl Segment {
             Place::Inline(_) => None,
         }
     }
+
+    /// The only segment of empty content.
+    pub fn empty() -> Self {
+        Self { size: 0, sha256: Digest::of(b""), place: Place::Inline(Bytes::new()) }
+    }
 }
 
 /// A content to be stored. Sizes of its segments add up to its own.
@@ -55,6 +61,19 @@ pub struct NewContent {
     pub stored: Timestamp,
     /// Its bytes, in order. Empty content has one empty inline segment.
     pub segments: Vec<Segment>,
+}
+
+impl NewContent {
+    /// What records that use it say of it.
+    pub fn info(&self) -> ContentInfo {
+        ContentInfo {
+            id: self.id,
+            size: self.size,
+            tag: self.tag.clone(),
+            sha256: self.sha256,
+            stored: self.stored,
+        }
+    }
 }
 
 /// Where a record's content comes from.

@@ -48,7 +48,7 @@ pub use term::TermHash;
 pub use transfer::{Kept, TransferRepository};
 pub use upload::{
     Admission, Announcement, BeginUpload, Chain, Ending, Finished, Hashed, Part, PartChain,
-    Publication, Sealed, UploadRepository,
+    Publication, Sealed, UploadRepository, check_parts,
 };
 
 /// A complete metadata backend.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::content::Segment;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Digest, HashState};
-use crate::id::{BlobKey, ContentId, FileId, FileNumber, Subject, Tenant, Timestamp};
-use crate::record::{Attributes, Expect, FileRecord};
+use crate::id::{BlobKey, ContentId, FileId, FileNumber, Revision, Subject, Tenant, Timestamp};
+use crate::record::{Attributes, ContentInfo, Expect, FileRecord};
 use crate::upload::{PartNumber, UploadSession, UploadState, UploadTarget};
 
 /// Keeps upload sessions. The parts of a session are the segments of its draft content, so that
@@ -185,6 +185,26 @@ pub struct BeginUpload {
     pub lifetime: Duration,
 }
 
+impl BeginUpload {
+    /// The session as it is when it has just been opened.
+    pub fn opened(self, now: Timestamp) -> UploadSession {
+        UploadSession {
+            id: self.id,
+            owner: self.owner,
+            target: self.target,
+            content: self.content,
+            attributes: self.attributes,
+            expect: self.expect,
+            total: self.total,
+            created: now,
+            expires: now.after(self.lifetime),
+            state: UploadState::Open,
+            parts: 0,
+            received: 0,
+        }
+    }
+}
+
 /// A part of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -264,6 +284,29 @@ pub struct Sealed {
     pub now: bool,
 }
 
+/// Checks what [`seal`](UploadRepository::seal) promises, given how many parts there are, the number
+/// of the last and the bytes that they hold: none is missing, and they add up.
+///
+/// # Errors
+/// [`Incomplete`](crate::ErrorKind::Incomplete).
+pub fn check_parts(
+    session: &UploadSession,
+    parts: PartNumber,
+    last: PartNumber,
+    received: u64,
+) -> Result<()> {
+    let total = session.total.unwrap_or(last);
+    if parts != total || last != total {
+        let message = format!("{parts} of {total} parts are there");
+        return Err(Error::new(ErrorKind::Incomplete, message));
+    }
+    if session.expect.size.is_some_and(|size| size != received) {
+        let message = format!("the parts hold {received} bytes, not as many as declared");
+        return Err(Error::new(ErrorKind::Incomplete, message));
+    }
+    Ok(())
+}
+
 /// What is known of a sealed content when it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
@@ -275,6 +318,33 @@ pub struct Publication {
     pub sha256: Option<Digest>,
     /// When.
     pub stored: Timestamp,
+}
+
+impl Publication {
+    /// The content that the draft of a session becomes.
+    pub fn content(&self, session: &UploadSession) -> ContentInfo {
+        ContentInfo {
+            id: session.content,
+            size: session.received,
+            tag: self.tag.clone(),
+            sha256: self.sha256,
+            stored: self.stored,
+        }
+    }
+
+    /// The new file that a session becomes.
+    pub fn record(&self, session: &UploadSession) -> FileRecord {
+        FileRecord {
+            id: session.id,
+            number: self.number,
+            revision: Revision::FIRST,
+            owner: session.owner.clone(),
+            created: self.stored,
+            updated: self.stored,
+            content: Some(self.content(session)),
+            attributes: session.attributes.clone(),
+        }
+    }
 }
 
 /// How a session ended.

@@ -44,13 +44,7 @@ impl State {
         for segment in &new.segments {
             self.reference(segment, new.id)?;
         }
-        let info = ContentInfo {
-            id: new.id,
-            size: new.size,
-            tag: new.tag,
-            sha256: new.sha256,
-            stored: new.stored,
-        };
+        let info = new.info();
         self.publish(tenant, info.clone(), new.segments)?;
         Ok(info)
     }

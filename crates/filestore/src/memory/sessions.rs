@@ -2,14 +2,10 @@
 
 use std::ops::Bound;
 
-use bytes::Bytes;
-
-use crate::backend::{Finished, Part, Place, Publication, Segment};
+use crate::backend::{Finished, Part, Publication, Segment};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::Digest;
-use crate::id::{FileId, Revision, Tenant, Timestamp};
+use crate::id::{FileId, Tenant, Timestamp};
 use crate::memory::state::State;
-use crate::record::{ContentInfo, FileRecord};
 use crate::upload::{UploadSession, UploadState, UploadTarget};
 
 /// A session, and what only the repository knows of it.
@@ -102,7 +98,7 @@ impl State {
     ) -> Result<Finished> {
         let session = &row.session;
         let record = match session.target {
-            UploadTarget::NewFile => self.insert_file(tenant, new_record(session, &publication))?,
+            UploadTarget::NewFile => self.insert_file(tenant, publication.record(session))?,
             UploadTarget::Existing(file) => match self.file(tenant, &file.into()) {
                 Some(record) => record.clone(),
                 None => {
@@ -111,18 +107,11 @@ impl State {
                 }
             },
         };
-        let content = ContentInfo {
-            id: session.content,
-            size: session.received,
-            tag: publication.tag,
-            sha256: publication.sha256,
-            stored: publication.stored,
-        };
+        let content = publication.content(session);
         let parts = self.take_parts(session);
         let mut segments: Vec<_> = parts.into_iter().map(|part| part.segment).collect();
         if segments.is_empty() {
-            let sha256 = Digest::of(b"");
-            segments.push(Segment { size: 0, sha256, place: Place::Inline(Bytes::new()) });
+            segments.push(Segment::empty());
         }
         self.publish(tenant, content.clone(), segments)?;
         let record = self.swap_content(tenant, record, content, now);
@@ -132,7 +121,7 @@ impl State {
 
     pub(super) fn how_it_ended(&self, tenant: &Tenant, session: UploadSession) -> Finished {
         let record = match session.state {
-            UploadState::Completed => self.file(tenant, &file_of(&session).into()).cloned(),
+            UploadState::Completed => self.file(tenant, &session.file().into()).cloned(),
             _ => None,
         };
         Finished { session, record }
@@ -148,27 +137,6 @@ impl State {
         for row in rows {
             self.turn(tenant, row, target_is_gone(), now);
         }
-    }
-}
-
-/// The file that a session becomes, or whose content it becomes.
-pub(super) fn file_of(session: &UploadSession) -> FileId {
-    match session.target {
-        UploadTarget::NewFile => session.id,
-        UploadTarget::Existing(file) => file,
-    }
-}
-
-fn new_record(session: &UploadSession, publication: &Publication) -> FileRecord {
-    FileRecord {
-        id: session.id,
-        number: publication.number,
-        revision: Revision::FIRST,
-        owner: session.owner.clone(),
-        created: publication.stored,
-        updated: publication.stored,
-        content: None,
-        attributes: session.attributes.clone(),
     }
 }
 

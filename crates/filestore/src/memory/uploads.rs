@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Subject, Tenant};
 use crate::memory::MemoryRepository;
 use crate::memory::files::no_file;
-use crate::memory::sessions::{SessionRow, file_of};
+use crate::memory::sessions::SessionRow;
 use crate::upload::{PartNumber, UploadSession, UploadState, UploadTarget};
 
 #[async_trait]
@@ -27,20 +27,7 @@ impl UploadRepository for MemoryRepository {
             if let UploadTarget::Existing(file) = upload.target {
                 state.file(tenant, &file.into()).ok_or_else(no_file)?;
             }
-            let session = UploadSession {
-                id: upload.id,
-                owner: upload.owner,
-                target: upload.target,
-                content: upload.content,
-                attributes: upload.attributes,
-                expect: upload.expect,
-                total: upload.total,
-                created: now,
-                expires: now.after(upload.lifetime),
-                state: UploadState::Open,
-                parts: 0,
-                received: 0,
-            };
+            let session = upload.opened(now);
             let row = SessionRow { session: session.clone(), ticket: 0, since: now };
             state.sessions.put(key, row);
             Ok(session)
@@ -233,7 +220,7 @@ impl UploadRepository for MemoryRepository {
                 UploadState::Open => row.session.expires <= now,
                 UploadState::Sealed => row.since.after(stalled) <= now,
                 _ => {
-                    let file = file_of(&row.session).into();
+                    let file = row.session.file().into();
                     row.since.after(keep) <= now && state.file(tenant, &file).is_none()
                 }
             };

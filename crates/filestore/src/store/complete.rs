@@ -7,7 +7,7 @@ use crate::hash::{Digest, Hasher};
 use crate::id::{FileId, FileNumber};
 use crate::record::{FileKey, FileRecord};
 use crate::store::{FileStore, Files};
-use crate::upload::{UploadSession, UploadState, UploadTarget};
+use crate::upload::{UploadSession, UploadState};
 
 const PARTS_PAGE: u32 = 1000;
 const NUMBER_TRIES: usize = 16;
@@ -49,11 +49,7 @@ impl FileStore {
             }
             _ => return Err(Error::conflict("the upload was canceled")),
         }
-        let id = match session.target {
-            UploadTarget::NewFile => session.id,
-            UploadTarget::Existing(id) => id,
-        };
-        let record = files.stat_many(&[FileKey::Id(id)]).await?.pop().flatten();
+        let record = files.stat_many(&[FileKey::Id(session.file())]).await?.pop().flatten();
         Ok(Completion { session, record, now: false })
     }
 

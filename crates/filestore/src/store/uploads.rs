@@ -261,11 +261,7 @@ impl Uploads {
         if sight.is_none() {
             return Ok(true);
         }
-        let file = match session.target {
-            UploadTarget::NewFile => session.id,
-            UploadTarget::Existing(id) => id,
-        };
-        let found = store.0.repository.find(tenant, &[FileKey::Id(file)]).await?;
+        let found = store.0.repository.find(tenant, &[FileKey::Id(session.file())]).await?;
         Ok(found.iter().flatten().all(|record| self.files.sees(&record.attributes)))
     }
 
