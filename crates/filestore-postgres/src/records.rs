@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use filestore::backend::RecordRepository;
-use filestore::{
-    Error, ErrorKind, Expected, ItemError, OtherRecord, RecordChange, Result, Revision, Tenant,
-    Timestamp,
-};
+use filestore::{Error, ItemError, OtherRecord, RecordChange, Result, Revision, Tenant, Timestamp};
 use tokio_postgres::Row;
 
 use crate::PostgresRepository;
@@ -162,7 +159,7 @@ impl WriteRecords {
         let mut refused = Vec::new();
         for (index, change) in self.changes.iter().enumerate() {
             let old = there.get(&(change.kind.as_str(), change.key.as_str())).copied();
-            match self.change(change, old) {
+            match change.applied_to(old, self.now) {
                 Ok(record) => records.push(record),
                 Err(error) => refused.push(ItemError { index, kind: error.kind() }),
             }
@@ -171,21 +168,6 @@ impl WriteRecords {
             return Err(Error::of_items(refused, "records were not as expected"));
         }
         Ok(records)
-    }
-
-    fn change(&self, change: &RecordChange, old: Option<&OtherRecord>) -> Result<OtherRecord> {
-        check(change.expected, old)?;
-        let Some(body) = &change.body else {
-            return old.cloned().ok_or_else(|| Error::not_found("there is no such record"));
-        };
-        Ok(OtherRecord {
-            kind: change.kind.clone(),
-            key: change.key.clone(),
-            revision: old.map_or(Revision::FIRST, |old| old.revision.next()),
-            created: old.map_or(self.now, |old| old.created),
-            updated: self.now,
-            body: body.clone(),
-        })
     }
 
     /// Where another transaction inserts one of the records meanwhile, an index refuses this one.
@@ -237,22 +219,6 @@ impl WriteRecords {
         let chosen = self.changes.iter().filter(|change| which(change));
         chosen.map(|change| (change.kind.clone(), change.key.clone())).unzip()
     }
-}
-
-fn check(expected: Expected, old: Option<&OtherRecord>) -> Result<()> {
-    let refusal = match (expected, old) {
-        (Expected::Nothing, Some(_)) => {
-            Error::new(ErrorKind::AlreadyExists, "there is such a record")
-        }
-        (Expected::Revision(_) | Expected::Something, None) => {
-            Error::not_found("there is no such record")
-        }
-        (Expected::Revision(revision), Some(old)) if old.revision != revision => {
-            Error::new(ErrorKind::PreconditionFailed, "the record has changed")
-        }
-        _ => return Ok(()),
-    };
-    Err(refusal)
 }
 
 struct NextNumber {

@@ -2,10 +2,7 @@
 
 use async_trait::async_trait;
 use filestore::backend::RecordRepository;
-use filestore::{
-    Error, ErrorKind, Expected, ItemError, OtherRecord, RecordChange, Result, Revision, Tenant,
-    Timestamp,
-};
+use filestore::{Error, ItemError, OtherRecord, RecordChange, Result, Revision, Tenant, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use crate::SqliteRepository;
@@ -164,26 +161,16 @@ fn write(
     now: Timestamp,
 ) -> DbResult<OtherRecord> {
     let RecordChange { kind, key, .. } = wanted;
-    let old = find(db, tenant, kind, key)?;
-    check(wanted.expected, old.as_ref())?;
-    let Some(body) = &wanted.body else {
-        let old = old.ok_or_else(|| Error::not_found("there is no such record"))?;
+    let record = wanted.applied_to(find(db, tenant, kind, key)?.as_ref(), now)?;
+    if wanted.body.is_some() {
+        put(db, tenant, &record)?;
+    } else {
         change(
             db,
             "DELETE FROM record WHERE tenant = ? AND kind = ? AND key = ?",
             params![tenant, kind, key],
         )?;
-        return Ok(old);
-    };
-    let record = OtherRecord {
-        kind: kind.clone(),
-        key: key.clone(),
-        revision: old.as_ref().map_or(Revision::FIRST, |old| old.revision.next()),
-        created: old.as_ref().map_or(now, |old| old.created),
-        updated: now,
-        body: body.clone(),
-    };
-    put(db, tenant, &record)?;
+    }
     Ok(record)
 }
 
@@ -204,22 +191,6 @@ fn put(db: &Connection, tenant: i64, record: &OtherRecord) -> DbResult<()> {
         ],
     )?;
     Ok(())
-}
-
-fn check(expected: Expected, old: Option<&OtherRecord>) -> DbResult<()> {
-    let refusal = match (expected, old) {
-        (Expected::Nothing, Some(_)) => {
-            Error::new(ErrorKind::AlreadyExists, "there is such a record")
-        }
-        (Expected::Revision(_) | Expected::Something, None) => {
-            Error::not_found("there is no such record")
-        }
-        (Expected::Revision(revision), Some(old)) if old.revision != revision => {
-            Error::new(ErrorKind::PreconditionFailed, "the record has changed")
-        }
-        _ => return Ok(()),
-    };
-    Err(refusal.into())
 }
 
 fn next_number(db: &Connection, tenant: i64, counter: &str) -> DbResult<u32> {

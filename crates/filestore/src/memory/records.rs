@@ -5,11 +5,11 @@ use std::ops::Bound;
 use async_trait::async_trait;
 
 use crate::backend::RecordRepository;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Revision, Tenant, Timestamp};
+use crate::error::{Error, Result};
+use crate::id::{Tenant, Timestamp};
 use crate::memory::MemoryRepository;
 use crate::memory::state::State;
-use crate::other::{Expected, OtherRecord, RecordChange};
+use crate::other::{OtherRecord, RecordChange};
 
 #[async_trait]
 impl RecordRepository for MemoryRepository {
@@ -70,41 +70,12 @@ impl State {
         now: Timestamp,
     ) -> Result<OtherRecord> {
         let key = ((tenant.clone(), change.kind.clone()), change.key.clone());
-        let before = self.records.get(&key).cloned();
-        check(change.expected, before.as_ref())?;
-        let Some(body) = change.body else {
+        let record = change.applied_to(self.records.get(&key), now)?;
+        if change.body.is_some() {
+            self.records.put(key, record.clone());
+        } else {
             self.records.remove(&key);
-            return before.ok_or_else(no_record);
-        };
-        let record = OtherRecord {
-            kind: change.kind,
-            key: change.key,
-            revision: before.as_ref().map_or(Revision::FIRST, |before| before.revision.next()),
-            created: before.map_or(now, |before| before.created),
-            updated: now,
-            body,
-        };
-        self.records.put(key, record.clone());
+        }
         Ok(record)
     }
-}
-
-fn check(expected: Expected, before: Option<&OtherRecord>) -> Result<()> {
-    match (expected, before) {
-        (Expected::Anything, _) | (Expected::Nothing, None) | (Expected::Something, Some(_)) => {
-            Ok(())
-        }
-        (Expected::Nothing, Some(_)) => {
-            Err(Error::new(ErrorKind::AlreadyExists, "there is such a record already"))
-        }
-        (Expected::Something | Expected::Revision(_), None) => Err(no_record()),
-        (Expected::Revision(revision), Some(before)) if before.revision == revision => Ok(()),
-        (Expected::Revision(_), Some(_)) => {
-            Err(Error::new(ErrorKind::PreconditionFailed, "the record has another revision by now"))
-        }
-    }
-}
-
-fn no_record() -> Error {
-    Error::not_found("there is no such record")
 }
