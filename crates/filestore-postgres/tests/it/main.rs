@@ -9,7 +9,6 @@ mod opening;
 mod outcomes;
 mod pooler;
 mod proxy;
-mod restored;
 mod round_trips;
 mod secrets;
 mod support;

@@ -7,6 +7,5 @@ mod crash;
 mod cursors;
 mod landmarks;
 mod reopening;
-mod restored;
 mod support;
 mod traces;

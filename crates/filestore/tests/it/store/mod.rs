@@ -11,6 +11,7 @@ mod migrating;
 mod opening;
 mod ranges;
 mod records;
+mod restored;
 pub(crate) mod rig;
 mod search;
 mod signing;
