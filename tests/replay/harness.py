@@ -143,6 +143,15 @@ class Server:
         finally:
             connection.close()
 
+    def change(self, statement, *values):
+        """Changes the database past the server, as another process may that has the file open."""
+        connection = sqlite3.connect(self.data / "metadata.sqlite", timeout=30)
+        try:
+            with connection:
+                connection.execute(statement, values)
+        finally:
+            connection.close()
+
     def blobs(self):
         """The files in the blob folders, but for the one that names the store."""
         return [it for it in self.data.glob("blobs/??/*") if it.name.strip("0")]

@@ -200,6 +200,15 @@ def test_address_in_use(start, tmp_path):
     assert address in refused("--listen", address, "--data", tmp_path / "other")
 
 
+def test_what_other_processes_commit_is_seen_at_once(server, token):
+    made = requests.post(f"{server.url}/files", json={"name": "0"}, headers=bearer(token)).json()
+    url = f"{server.url}/files/{made['id']}"
+    for name in map(str, range(1, 51)):
+        server.change("UPDATE file SET name = ? WHERE number = ?", name, made["id"])
+        for _ in range(2):
+            assert requests.get(url, headers=bearer(token)).json()["name"] == name
+
+
 @pytest.mark.parametrize("command", ["fsck", "sweep"])
 def test_upkeep_makes_no_store(tmp_path, command):
     assert "mistyped" in refused(command, "--data", tmp_path / "mistyped")

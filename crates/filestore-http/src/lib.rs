@@ -49,6 +49,8 @@
 //! - `oidc` (default): signing keys from an OpenID Connect issuer.
 //! - `tower`: `tower_service::Service` for [`Adapter`].
 
+#![forbid(unsafe_code)]
+
 mod adapter;
 pub mod auth;
 mod body;

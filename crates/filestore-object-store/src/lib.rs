@@ -66,6 +66,8 @@
 //! `aws` (default), `gcp` and `azure`: the service of that name. Without any, a client must be handed
 //! to [`ObjectBlobs::new`].
 
+#![forbid(unsafe_code)]
+
 mod blobs;
 #[cfg(feature = "cloud")]
 mod connect;

@@ -20,6 +20,8 @@
 //!
 //! A runtime of tokio must be at hand: each change is committed by a task of its own.
 
+#![forbid(unsafe_code)]
+
 mod commit;
 mod connections;
 mod contents;

@@ -2,10 +2,11 @@
 //!
 //! [`SqliteRepository`] implements all of [`Repository`](filestore::backend::Repository). One thread
 //! writes: calls that wait together share one commit and one sync. Reads run on their own
-//! connections and wait for nobody.
+//! connections and wait for nobody; what was read is kept in memory until the next commit.
 //!
 //! A runtime of tokio must be at hand: lists run on its threads for blocking work.
 
+mod commits;
 mod connection;
 mod contents;
 mod error;
@@ -17,6 +18,7 @@ mod open;
 mod options;
 mod query;
 mod readers;
+mod recent;
 mod records;
 mod repository;
 mod reserve;

@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use filestore::{Clock, Error, Result};
+use filestore::backend::StoredFile;
+use filestore::{Clock, Error, FileRecord, Result};
 use rusqlite::Connection;
 
+use crate::commits::Commits;
 use crate::connection;
 use crate::error::DbResult;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
+use crate::recent::Recent;
 use crate::reserve::Reserve;
 use crate::schema;
 use crate::uploads;
@@ -22,9 +25,11 @@ use crate::writer::{Work, Writer};
 /// are taken by one of them only.
 #[derive(Debug)]
 pub struct SqliteRepository {
-    // Dropped before the writer: the last connection folds the log back into the file, which one
-    // that only reads cannot do.
+    // These are dropped before the writer: the last connection folds the log back into the file, which
+    // one that only reads cannot do.
     readers: Arc<Readers>,
+    pub(crate) records: Recent<FileRecord>,
+    pub(crate) files: Recent<StoredFile>,
     writer: Writer,
     clock: Arc<dyn Clock>,
     last_ticket: AtomicU64,
@@ -52,7 +57,10 @@ impl SqliteRepository {
         let last_ticket = uploads::last_ticket(&db)?;
         let reserve = Reserve::open(path, options.reserve).map_err(Error::from)?;
         let path = std::path::absolute(path).map_err(Error::from)?;
+        let commits = if options.cache > 0 { Commits::of(&path)?.map(Arc::new) } else { None };
         Ok(Self {
+            records: Recent::new(commits.clone(), options.cache / 2),
+            files: Recent::new(commits, options.cache / 2),
             readers: Arc::new(Readers::new(path, options.readers)),
             writer: Writer::start(db, Arc::clone(&options.clock), reserve)?,
             clock: options.clock,

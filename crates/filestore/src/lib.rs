@@ -99,6 +99,8 @@
 //!
 //! Without any, the crate needs no runtime.
 
+#![forbid(unsafe_code)]
+
 pub mod backend;
 mod clock;
 #[cfg(feature = "conformance")]

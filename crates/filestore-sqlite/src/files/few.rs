@@ -22,7 +22,6 @@ pub(super) fn load(
     db: &Connection,
     tenant: &Tenant,
     key: &FileKey,
-    range: Option<RangeSpec>,
 ) -> DbResult<Option<StoredFile>> {
     static BY_ID: LazyLock<String> = LazyLock::new(|| whole("id"));
     static BY_NUMBER: LazyLock<String> = LazyLock::new(|| whole("number"));
@@ -46,14 +45,12 @@ pub(super) fn load(
         loaded.segments.push(read_segment_at(row, COLUMN_COUNT)?);
         next = rows.next()?;
     }
-    if let Some(range) = range {
-        trim(&mut loaded, range);
-    }
     Ok(Some(loaded))
 }
 
-/// Leaves the segments that hold a range.
-fn trim(loaded: &mut StoredFile, range: RangeSpec) {
+/// A whole file with no segments but those that hold the range.
+pub(super) fn within(mut loaded: StoredFile, range: Option<RangeSpec>) -> StoredFile {
+    let Some(range) = range else { return loaded };
     let size = loaded.record.content.as_ref().map_or(0, |content| content.size);
     let range = range.resolve(size).unwrap_or(0..0);
     let mut end = 0;
@@ -66,6 +63,7 @@ fn trim(loaded: &mut StoredFile, range: RangeSpec) {
         is_needed
     });
     loaded.offset = offset.unwrap_or_default();
+    loaded
 }
 
 /// A file with all of its segments.

@@ -23,14 +23,22 @@ impl FileRepository for SqliteRepository {
     }
 
     async fn find(&self, tenant: &Tenant, keys: &[FileKey]) -> Result<Vec<Option<FileRecord>>> {
-        self.look_up(|db| {
-            let Some(tenant) = sql::tenant(db, tenant)? else {
-                return Ok(vec![None; keys.len()]);
-            };
-            keys.iter()
-                .map(|key| Ok(row::find(db, tenant, key)?.map(|found| found.record)))
-                .collect()
-        })
+        let find = |keys: &[FileKey]| {
+            self.look_up(|db| {
+                let Some(tenant) = sql::tenant(db, tenant)? else {
+                    return Ok(vec![None; keys.len()]);
+                };
+                let record = |key| Ok(row::find(db, tenant, key)?.map(|found| found.record));
+                keys.iter().map(record).collect()
+            })
+        };
+        match keys {
+            [key] => {
+                let read = || Ok(find(keys)?.pop().flatten());
+                Ok(vec![self.records.find(tenant, key, read)?])
+            }
+            keys => find(keys),
+        }
     }
 
     async fn load(
@@ -39,8 +47,9 @@ impl FileRepository for SqliteRepository {
         key: &FileKey,
         range: Option<RangeSpec>,
     ) -> Result<StoredFile> {
-        if let Some(file) = self.ask(|db| few::load(db, tenant, key, range))? {
-            return Ok(file);
+        let few = || self.ask(|db| few::load(db, tenant, key));
+        if let Some(file) = self.files.find(tenant, key, few)? {
+            return Ok(few::within(file, range));
         }
         if let Some(file) = self.look_up(|db| load::short(db, tenant, key, range))? {
             return Ok(file);
