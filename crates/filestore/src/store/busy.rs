@@ -17,7 +17,7 @@ impl Busy {
     /// Enters a session until the answer is dropped; `None` when it is entered already.
     pub(super) fn enter(&self, id: FileId) -> Option<Entered<'_>> {
         let is_first = self.0.lock().is_ok_and(|mut ids| ids.insert(id));
-        is_first.then_some(Entered { busy: self, id })
+        is_first.then(|| Entered { busy: self, id })
     }
 }
 
@@ -33,5 +33,23 @@ impl Drop for Entered<'_> {
         if let Ok(mut ids) = self.busy.0.lock() {
             ids.remove(&self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_not_enter_lets_nobody_else_in() {
+        let (busy, id) = (Busy::default(), FileId::from_bytes([1; 16]));
+        let entered = busy.enter(id);
+        for _ in 0..2 {
+            assert!(busy.enter(id).is_none());
+            assert!(busy.has(id));
+        }
+        drop(entered);
+        assert!(!busy.has(id));
+        assert!(busy.enter(id).is_some());
     }
 }
