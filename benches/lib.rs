@@ -149,7 +149,8 @@ pub fn temp_dir() -> TempDir {
 fn on_disk(runtime: &Runtime, durability: Durability) -> (FileStore, Option<TempDir>) {
     let dir = temp_dir();
     let blobs = FsBlobs::open(dir.path(), durability).unwrap();
-    let options = SqliteOptions { durability, ..SqliteOptions::default() };
+    // Benches read few files again and again; what they measure is the look-up.
+    let options = SqliteOptions { durability, cache: 0, ..SqliteOptions::default() };
     let repository = SqliteRepository::open(dir.path().join(DATABASE), options).unwrap();
     let builder = FileStore::builder(blobs, repository).limits(forgetful());
     (runtime.block_on(builder.open()).unwrap(), Some(dir))
