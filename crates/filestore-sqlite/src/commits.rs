@@ -3,9 +3,10 @@
 //! In WAL mode SQLite keeps the "wal-index", a file of shared memory that every process with the
 //! database open has mapped. It begins with a header of 48 bytes that says where the log ends: a
 //! reader begins at the commit that it describes, and a commit is there for readers from the moment
-//! at which the header changed. Counter, length and check sum of the log never come back to what they
-//! were, so as long as the header is the same, everything that can be read is (*WAL-mode File Format*,
-//! section 2.1, of SQLite's documentation).
+//! at which the header changed (*WAL-mode File Format*, section 2.1, of SQLite's documentation). It
+//! holds a counter, and length, salt and check sum of the log: as long as it is the same, everything
+//! that can be read is. SQLite itself relies on that where it keeps pages from one transaction to the
+//! next.
 //!
 //! A transaction would say the same, by taking and giving back locks of the file system, which costs
 //! more than all else about reading a small file.
@@ -15,6 +16,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use rusqlite::{Connection, ffi};
@@ -35,25 +37,37 @@ pub(crate) struct Mark([u32; 12]);
 /// Tells marks of a database.
 #[derive(Debug)]
 pub(crate) struct Commits {
-    header: NonNull<Header>,
-    /// Keeps the header mapped. Not to be used: it is reached by all threads.
-    _db: Connection,
+    header: Mapped,
+    /// Keeps the header mapped.
+    _db: Mutex<Connection>,
 }
 
-// SAFETY: a connection may go from thread to thread (it does in `Readers`), and the header belongs to
-// no thread.
-unsafe impl Send for Commits {}
-// SAFETY: the connection is not used until it is dropped, which takes the only reference, and the
-// header is read by atomic loads alone.
-unsafe impl Sync for Commits {}
+/// Where a header is.
+#[derive(Debug)]
+struct Mapped(NonNull<Header>);
+
+// SAFETY: the header belongs to no thread.
+unsafe impl Send for Mapped {}
+// SAFETY: it is read by atomic loads alone.
+unsafe impl Sync for Mapped {}
 
 impl Commits {
-    /// `None` where SQLite keeps no such memory, as on file systems that cannot share any.
-    pub(crate) fn of(path: &Path) -> DbResult<Option<Self>> {
+    /// `None` where SQLite keeps no such memory, or it cannot be had at the moment.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = Self::find(path);
+        if let Err(error) = &found {
+            tracing::debug!(%error, "every file is looked up each time");
+        }
+        found.ok().flatten()
+    }
+
+    fn find(path: &Path) -> DbResult<Option<Self>> {
         let db = connection::reading(path)?;
-        // The index is there from the first read on.
+        // The index is there from the first read on, and in this mode alone.
         db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        Ok(header(&db).map(|header| Self { header, _db: db }))
+        let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        let header = if mode == "wal" { header(&db) } else { None };
+        Ok(header.map(|header| Self { header: Mapped(header), _db: Mutex::new(db) }))
     }
 
     /// The commit whose changes a read that begins now would see, or one before it while it is being
@@ -61,10 +75,11 @@ impl Commits {
     pub(crate) fn mark(&self) -> Mark {
         // SAFETY: `header` made sure that it points at a header; SQLite leaves that mapped, in this
         // place, until the last connection of this process to the database is closed, and `_db` is
-        // one. Others write to it at any time, in this process and others, by plain stores of words:
-        // to be read as atomic ones is what it is made for. A header that changes while it is read
-        // is equal to none that was read before, unless nothing of it was read after the change.
-        let header = unsafe { self.header.as_ref() };
+        // one. Others write to it at any time, SQLite in this process among them, which copies it
+        // there without atomic stores: as SQLite's own readers do, this relies on the compiler of
+        // C to know nothing of this load, and on memory to be coherent. What was half written while
+        // it was read is equal to no header that was there before.
+        let header = unsafe { self.header.0.as_ref() };
         let mark = Mark(header.each_ref().map(|word| word.load(Ordering::Relaxed)));
         fence(Ordering::Acquire);
         mark
@@ -78,8 +93,8 @@ fn header(db: &Connection) -> Option<NonNull<Header>> {
     // SAFETY: the connection is open and nobody else uses it meanwhile. FILE_POINTER stores a
     // `sqlite3_file *` where its last argument points, and that file is open as long as the
     // connection is: `pMethods` of an open file points at its methods, which have `xShmMap` from
-    // version 2 on. That is called as SQLite does itself: with a file whose shared memory is open,
-    // for its first region, not to be made longer; it stores where the region is mapped, or null.
+    // version 2 on. That is called as SQLite does itself: with the file of a connection that has read
+    // in WAL mode, for the first region, not to be made longer; it stores where that is mapped, or null.
     // The region is page-aligned and longer than a header.
     unsafe {
         let slot = ptr::from_mut(&mut file).cast();
@@ -105,13 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_changes_with_every_commit_and_with_nothing_else() {
+    fn a_mark_changes_with_every_commit_and_not_before() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("test.db");
         let db = connection::writing(&path, Durability::Relaxed).unwrap();
         db.execute_batch("CREATE TABLE note (n INTEGER)").unwrap();
-        let (commits, reader) =
-            (Commits::of(&path).unwrap().unwrap(), connection::reading(&path).unwrap());
+        let (commits, reader) = (Commits::of(&path).unwrap(), connection::reading(&path).unwrap());
         let mut seen = vec![commits.mark()];
         for n in 0..20 {
             let (before, notes) = (commits.mark(), |db: &Connection| {
@@ -142,7 +156,7 @@ mod tests {
                 .unwrap();
         };
         write();
-        let commits = Commits::of(&path).unwrap().unwrap();
+        let commits = Commits::of(&path).unwrap();
         let before = commits.mark();
         write();
         assert_ne!(commits.mark(), before);
@@ -153,6 +167,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("test.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE note (n)").unwrap();
-        assert!(Commits::of(&path).unwrap().is_none());
+        assert!(Commits::of(&path).is_none());
+        assert!(!dir.path().join("test.db-shm").exists());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`SqliteRepository`] implements all of [`Repository`](filestore::backend::Repository). One thread
 //! writes: calls that wait together share one commit and one sync. Reads run on their own
-//! connections and wait for nobody; what was read is kept in memory until the next commit.
+//! connections and wait for nobody; what was looked up is given again until the next commit.
 //!
 //! A runtime of tokio must be at hand: lists run on its threads for blocking work.
 

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use filestore::backend::{Place, Segment, StoredFile};
-use filestore::{Attributes, FileKey, FileRecord, Result, Tenant};
+use filestore::{FileKey, FileRecord, Result, Tenant, Term};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 use crate::commits::{Commits, Mark};
+use crate::contents::INLINE_LIMIT;
 
-/// About how many bytes a look-up takes beside texts and contents.
-const FIXED: u64 = 512;
+/// About how many bytes an answer takes beside texts and contents.
+const FIXED: usize = 1 << 10;
+/// About how many bytes a text takes beside its own.
+const TEXT: usize = 48;
 
 /// Answers to look-ups, each with the commit that it is of. One is given again as long as the
 /// database is at that commit, whichever process makes the next one: a look-up sees what it would
@@ -26,12 +29,16 @@ pub(crate) struct Recent<V> {
 struct Answer<V> {
     mark: Mark,
     value: V,
+    /// Bytes in memory, with its key.
+    size: u64,
 }
 
 impl<V: Clone + Weigh> Recent<V> {
     /// Keeps answers of so many bytes together.
     pub(crate) fn new(commits: Option<Arc<Commits>>, bytes: u64) -> Self {
-        let items = usize::try_from(bytes / FIXED).unwrap_or(usize::MAX);
+        // Of the largest: it decides into how many shards the room is divided, and each has to have
+        // some for them.
+        let items = usize::try_from(bytes).unwrap_or(usize::MAX) / (FIXED + INLINE_LIMIT);
         Self { commits, answers: Cache::with_weighter(items, bytes, Size) }
     }
 
@@ -43,7 +50,8 @@ impl<V: Clone + Weigh> Recent<V> {
         read: impl FnOnce() -> Result<Option<V>>,
     ) -> Result<Option<V>> {
         let Some(commits) = &self.commits else { return read() };
-        // What is read after this is of this commit, or of a later one and never given again.
+        // What is read after this is of this commit, or of a later one, and given only to look-ups
+        // that began before that one.
         let mark = commits.mark();
         if let Some(answer) = self.answers.get(&(tenant, key))
             && answer.mark == mark
@@ -52,7 +60,8 @@ impl<V: Clone + Weigh> Recent<V> {
         }
         let value = read()?;
         if let Some(value) = &value {
-            let answer = Arc::new(Answer { mark, value: value.clone() });
+            let size = (FIXED + weight_of(key) + value.weight()) as u64;
+            let answer = Arc::new(Answer { mark, value: value.clone(), size });
             self.answers.insert(Key { tenant: tenant.clone(), key: key.clone() }, answer);
         }
         Ok(value)
@@ -75,26 +84,42 @@ impl Equivalent<Key> for (&Tenant, &FileKey) {
 #[derive(Clone, Debug)]
 struct Size;
 
-impl<V: Weigh> Weighter<Key, Arc<Answer<V>>> for Size {
+impl<V> Weighter<Key, Arc<Answer<V>>> for Size {
     fn weight(&self, _: &Key, answer: &Arc<Answer<V>>) -> u64 {
-        FIXED + answer.value.weight() as u64
+        answer.size
     }
 }
 
 /// What can be kept.
 pub(crate) trait Weigh {
-    /// Bytes of its texts and contents, more or less.
+    /// Bytes of its texts and contents in memory, more or less.
     fn weight(&self) -> usize;
+}
+
+fn text(text: &str) -> usize {
+    TEXT + text.len()
+}
+
+fn weight_of(key: &FileKey) -> usize {
+    match key {
+        FileKey::External(id) => text(id),
+        FileKey::Id(_) | FileKey::Number(_) => 0,
+    }
 }
 
 impl Weigh for FileRecord {
     fn weight(&self) -> usize {
-        let Attributes { name, directory, source, metadata, labels, terms, extras, .. } =
-            &self.attributes;
-        let pairs = metadata.iter().chain(extras).map(|(key, value)| key.len() + value.len());
-        let terms = terms.iter().map(|(field, terms)| field.len() + size_of_val(terms.as_slice()));
-        name.len()
-            + directory.iter().chain(source).chain(labels).map(String::len).sum::<usize>()
+        let a = &self.attributes;
+        let single = [&a.external_id, &a.directory, &a.source, &a.content_type];
+        let pairs = a.metadata.iter().chain(&a.extras).map(|(key, value)| text(key) + text(value));
+        let term = |term: &Term| match term {
+            Term::Text(value) => text(value),
+            Term::Int(_) => TEXT,
+        };
+        let terms = a.terms.iter();
+        let terms = terms.map(|(field, all)| text(field) + all.iter().map(term).sum::<usize>());
+        text(&a.name)
+            + single.into_iter().flatten().chain(&a.labels).map(|it| text(it)).sum::<usize>()
             + pairs.chain(terms).sum::<usize>()
     }
 }
@@ -115,7 +140,7 @@ impl Weigh for StoredFile {
 mod tests {
     use std::cell::Cell;
 
-    use filestore::{Durability, FileNumber};
+    use filestore::{Attributes, Durability, FileId, FileNumber, Revision, Subject, Timestamp};
     use rusqlite::Connection;
 
     use super::*;
@@ -141,7 +166,7 @@ mod tests {
             let path = dir.path().join("test.db");
             let db = connection::writing(&path, Durability::Relaxed).unwrap();
             db.execute_batch("CREATE TABLE note (n)").unwrap();
-            let commits = Commits::of(&path).unwrap().map(Arc::new);
+            let commits = Commits::of(&path).map(Arc::new);
             Self { db, recent: Recent::new(commits, bytes), reads: Cell::new(0), _dir: dir }
         }
 
@@ -214,5 +239,34 @@ mod tests {
         }
         assert!(bench.recent.answers.weight() <= 64 << 10);
         assert!(bench.recent.answers.len() > 20);
+    }
+
+    #[test]
+    fn every_text_of_a_record_is_counted() {
+        let texts: [fn(&mut Attributes, String); 9] = [
+            |a, text| a.name = text,
+            |a, text| a.external_id = Some(text),
+            |a, text| a.directory = Some(text),
+            |a, text| a.source = Some(text),
+            |a, text| a.content_type = Some(text),
+            |a, text| drop(a.metadata.insert(String::new(), text)),
+            |a, text| a.labels.push(text),
+            |a, text| drop(a.terms.insert(String::new(), vec![Term::Text(text)])),
+            |a, text| drop(a.extras.insert(text, String::new())),
+        ];
+        for set in texts {
+            let mut record = FileRecord {
+                id: FileId::from_bytes([1; 16]),
+                number: FileNumber::MAX,
+                revision: Revision::FIRST,
+                owner: Subject::new("me").unwrap(),
+                created: Timestamp::MAX,
+                updated: Timestamp::MAX,
+                content: None,
+                attributes: Attributes::default(),
+            };
+            set(&mut record.attributes, "a".repeat(1 << 10));
+            assert!(record.weight() >= 1 << 10);
+        }
     }
 }

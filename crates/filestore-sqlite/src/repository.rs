@@ -57,7 +57,7 @@ impl SqliteRepository {
         let last_ticket = uploads::last_ticket(&db)?;
         let reserve = Reserve::open(path, options.reserve).map_err(Error::from)?;
         let path = std::path::absolute(path).map_err(Error::from)?;
-        let commits = if options.cache > 0 { Commits::of(&path)?.map(Arc::new) } else { None };
+        let commits = if options.cache > 0 { Commits::of(&path).map(Arc::new) } else { None };
         Ok(Self {
             records: Recent::new(commits.clone(), options.cache / 2),
             files: Recent::new(commits, options.cache / 2),
