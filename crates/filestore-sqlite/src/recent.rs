@@ -60,7 +60,7 @@ impl<V: Clone + Weigh> Recent<V> {
         }
         let value = read()?;
         if let Some(value) = &value {
-            let size = (FIXED + weight_of(key) + value.weight()) as u64;
+            let size = (FIXED + key.weight() + value.weight()) as u64;
             let answer = Arc::new(Answer { mark, value: value.clone(), size });
             self.answers.insert(Key { tenant: tenant.clone(), key: key.clone() }, answer);
         }
@@ -100,27 +100,20 @@ fn text(text: &str) -> usize {
     TEXT + text.len()
 }
 
-fn weight_of(key: &FileKey) -> usize {
-    match key {
-        FileKey::External(id) => text(id),
-        FileKey::Id(_) | FileKey::Number(_) => 0,
+impl Weigh for FileKey {
+    fn weight(&self) -> usize {
+        match self {
+            Self::External(id) => text(id),
+            Self::Id(_) | Self::Number(_) => 0,
+        }
     }
 }
 
 impl Weigh for FileRecord {
     fn weight(&self) -> usize {
-        let a = &self.attributes;
-        let single = [&a.external_id, &a.directory, &a.source, &a.content_type];
-        let pairs = a.metadata.iter().chain(&a.extras).map(|(key, value)| text(key) + text(value));
-        let term = |term: &Term| match term {
-            Term::Text(value) => text(value),
-            Term::Int(_) => TEXT,
-        };
-        let terms = a.terms.iter();
-        let terms = terms.map(|(field, all)| text(field) + all.iter().map(term).sum::<usize>());
-        text(&a.name)
-            + single.into_iter().flatten().chain(&a.labels).map(|it| text(it)).sum::<usize>()
-            + pairs.chain(terms).sum::<usize>()
+        let numbers = self.attributes.terms.values().flatten();
+        let numbers = numbers.filter(|term| matches!(term, Term::Int(_))).count();
+        self.attributes.texts().map(text).sum::<usize>() + numbers * TEXT
     }
 }
 

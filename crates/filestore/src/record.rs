@@ -87,9 +87,17 @@ impl Extent {
             && other.min_y <= self.max_y
     }
 
+    /// Least and greatest first coordinate, then those of the second.
+    pub(crate) fn edges(&self) -> [f64; 4] {
+        [self.min_x, self.max_x, self.min_y, self.max_y]
+    }
+
+    pub(crate) fn is_ascending(&self) -> bool {
+        self.min_x <= self.max_x && self.min_y <= self.max_y
+    }
+
     fn is_valid(&self) -> bool {
-        let finite = [self.min_x, self.max_x, self.min_y, self.max_y].iter().all(|v| v.is_finite());
-        finite && self.min_x <= self.max_x && self.min_y <= self.max_y
+        self.is_ascending() && self.edges().iter().all(|edge| edge.is_finite())
     }
 }
 
@@ -100,7 +108,7 @@ impl Attributes {
     }
 
     /// Every text in it, names and keys included.
-    fn texts(&self) -> impl Iterator<Item = &str> {
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
         let optional = [&self.external_id, &self.directory, &self.source, &self.content_type]
             .into_iter()
             .flatten();

@@ -8,18 +8,16 @@ use crate::record::Extent;
 /// # Errors
 /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when they are not in ascending order.
 pub fn extent_edges(extent: Option<Extent>) -> Result<[Option<f64>; 4]> {
-    let Some(Extent { min_x, max_x, min_y, max_y }) = extent else {
-        return Ok([None; 4]);
-    };
-    if !(min_x <= max_x && min_y <= max_y) {
+    let Some(extent) = extent else { return Ok([None; 4]) };
+    if !extent.is_ascending() {
         return Err(Error::invalid("an extent needs edges in ascending order"));
     }
-    Ok([min_x, max_x, min_y, max_y].map(Some))
+    Ok(extent.edges().map(Some))
 }
 
 /// The edges of an extent, none of them beyond what 32 bits hold: an index may have no more for a
 /// coordinate, or multiply two of them.
 pub fn clamped_edges(extent: &Extent) -> [f64; 4] {
     let most = f64::from(f32::MAX);
-    [extent.min_x, extent.max_x, extent.min_y, extent.max_y].map(|edge| edge.clamp(-most, most))
+    extent.edges().map(|edge| edge.clamp(-most, most))
 }
